@@ -1,0 +1,44 @@
+# Every target sets up what it needs: Python 3.11+ and make are all that a fresh machine has to bring.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo serve test lint bench check docs clean
+
+demo: .venv/ready          ## play a handover through real HTTP, against the sandbox
+	@$(BIN)/handover demo $(ARGS)
+
+serve: .venv/ready         ## the router with ./routes.yaml
+	@$(BIN)/handover serve $(ARGS)
+
+check: .venv/ready         ## every fault of ./routes.yaml
+	@$(BIN)/handover check $(ARGS)
+
+test: .venv/ready lint     ## lint, types, every test, branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+lint: .venv/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+bench: .venv/ready         ## ratios, measured side by side in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: .venv/ready          ## make the reference pages anew from the schema and the hook specs
+	@$(BIN)/python -m docs.make $(ARGS)
+
+.venv/ready: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; Python 3.11 or newer is needed" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is older than 3.11; set PYTHON to a newer one: make PYTHON=python3.12" >&2; exit 2; }
+	@echo "Setting up .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build .coverage*

@@ -1,0 +1,89 @@
+"""Every error that the router raises on purpose, in one tree.
+
+::
+
+    HandoverError
+    ├── ConfigError            routes.yaml has faults; carries its diagnostics
+    ├── SettingsError          the environment lacks something; says what to set
+    ├── BadRequest             a caller's request cannot be read (400)
+    └── TwilioError            Twilio did not do what we asked
+        ├── TwilioRefused      it said no for good: nothing was changed
+        ├── TwilioBusy         it did not take the request up: nothing was changed, try again
+        └── TwilioUncertain    no readable answer: it may have been done, or not
+
+It stands apart from its users so that each room may raise its part without importing another room.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.model.diagnostic import Diagnostic
+
+
+class HandoverError(Exception):
+    """The root: catch it to catch everything that we raise on purpose."""
+
+
+class ConfigError(HandoverError):
+    """``routes.yaml`` has faults. A user meets it at start, in ``check`` and on reload."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
+
+
+class SettingsError(HandoverError):
+    """The environment lacks a setting or has one that cannot be right. A user meets it at start."""
+
+
+class BadRequest(HandoverError):
+    """A request's body cannot be read. A caller meets it as a 400 with this text."""
+
+
+class TwilioError(HandoverError):
+    """Twilio did not do what we asked.
+
+    ``status`` is the HTTP status (0 where there was no answer), ``code`` Twilio's own error code (0 where it gave
+    none), ``retry_after`` the seconds that Twilio asked us to wait, or None, ``request_id`` Twilio's name for the
+    request (``RQ…``) or an empty text.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        message: str,
+        *,
+        status: int = 0,
+        code: int = 0,
+        retry_after: float | None = None,
+        request_id: str = "",
+    ) -> None:
+        self.operation = operation
+        self.message = message
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+        self.request_id = request_id
+        super().__init__(operation, message)
+
+    def __str__(self) -> str:
+        facts = [f"HTTP {self.status}"] if self.status else []
+        facts += [f"code {self.code}"] if self.code else []
+        facts += [f"request {self.request_id}"] if self.request_id else []
+        return f"{self.operation}: {self.message}" + (f" ({', '.join(facts)})" if facts else "")
+
+
+class TwilioRefused(TwilioError):
+    """Twilio said no for good: nothing was changed and asking again brings the same answer."""
+
+
+class TwilioBusy(TwilioError):
+    """Twilio did not take the request up (rate limit, conflict, no connection): nothing was changed."""
+
+
+class TwilioUncertain(TwilioError):
+    """No readable answer came (5xx, time-out, cut connection, broken JSON): it may have been done, or not."""

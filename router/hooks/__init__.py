@@ -1,0 +1,1 @@
+"""Hooks around a swap: what they are, who answers them, and how they are called."""

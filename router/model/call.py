@@ -1,0 +1,55 @@
+"""A tool call as any caller makes it: which tool, in which conversation, for whom, with which inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRef:
+    """A conversation by its two SIDs, both already checked: ``service`` is ``IS…``, ``sid`` is ``CH…``."""
+
+    service: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The person as the caller names them; chosen by the caller, so no proof (docs/twilio.md, IDENTITY)."""
+
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+    @property
+    def masked(self) -> str:
+        """The identity with all but its ends hidden, for logs: ``whatsapp:+1…00``."""
+        return f"{self.kind}:{self.value[:2]}…{self.value[-2:]}" if len(self.value) > 6 else f"{self.kind}:…"  # noqa: PLR2004 - shorter values would be shown nearly whole
+
+    def wrote(self, author: str) -> bool:
+        """Say whether a message by ``author`` is this person's (docs/twilio.md, IDENTITY)."""
+        return author in (str(self), self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool, parsed and authenticated, before it is looked up.
+
+    ``url_inputs`` stand in the tool's URL and are the administrator's; ``body_inputs`` are the model's. ``caller`` names
+    the kind of caller that the request was read as. ``conversation`` is None where the session names no conversation.
+    """
+
+    path: str
+    caller: str
+    conversation: ConversationRef | None = None
+    identity: Identity | None = None
+    url_inputs: Mapping[str, Any] = field(default_factory=dict)
+    body_inputs: Mapping[str, Any] = field(default_factory=dict)
+    token: str = ""
+    """``I-Twilio-Idempotency-Token``, the same on a repeat of the same request; empty where there is none."""

@@ -1,0 +1,58 @@
+"""What the swap asks of Twilio: seven verbs. ``router/twilio`` answers them; the swap knows no more of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from router.model.call import ConversationRef
+    from router.model.webhook import ScopedWebhook, WebhookSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The newest message of a conversation: its place, who wrote it, and whether a participant did."""
+
+    index: int
+    author: str
+    participant: str
+
+
+class Gateway(Protocol):
+    """Each verb is one request to Twilio, repeated by the gateway only where a repeat cannot do harm.
+
+    Each may raise TwilioRefused, TwilioBusy or TwilioUncertain (see ``router/errors.py``).
+    """
+
+    async def list_webhooks(self, conversation: ConversationRef) -> Sequence[ScopedWebhook]:
+        """List the scoped webhooks, all of them, in Twilio's order."""
+        ...
+
+    async def create_webhook(
+        self, conversation: ConversationRef, spec: WebhookSpec, replay_after: int | None = None
+    ) -> ScopedWebhook:
+        """Create one. Not repeated after TwilioUncertain: list first, then decide."""
+        ...
+
+    async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
+        """Point a studio webhook at another flow, in place."""
+        ...
+
+    async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:
+        """Delete one; that it is gone already is success."""
+        ...
+
+    async def newest_message(self, conversation: ConversationRef) -> Message | None:
+        """Fetch the newest message, or None where there is none yet."""
+        ...
+
+    async def fetch_attributes(self, conversation: ConversationRef) -> Mapping[str, Any]:
+        """Fetch the conversation's attributes; raises TwilioUncertain where they are no JSON object."""
+        ...
+
+    async def write_attributes(self, conversation: ConversationRef, attributes: Mapping[str, Any]) -> None:
+        """Write the attributes as a whole: Twilio merges nothing."""
+        ...

@@ -1,0 +1,56 @@
+"""A handover: one call that found its route; and the word with which a guard stops it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from router.model.call import ConversationRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What plugins see of a handover. It cannot be changed, only replaced.
+
+    ``id`` is ``HO`` and 32 hex digits; ``flow`` a Flow SID; ``message`` the sentence that the model gets if all goes
+    well; ``conversation`` and ``service`` are ``CH…`` and ``IS…``; ``identity`` is ``kind:value`` or empty; ``inputs`` are
+    the model's and the URL's, strings and JSON values; ``caller`` is the kind of caller.
+    """
+
+    id: str
+    tool: str
+    intent: str
+    flow: str
+    message: str
+    conversation: str
+    service: str
+    identity: str = field(default="", repr=False)
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    caller: str = ""
+
+    @property
+    def where(self) -> ConversationRef:
+        """The conversation as the gateway wants it."""
+        return ConversationRef(service=self.service, sid=self.conversation)
+
+    def replace(self, **changes: Any) -> Self:
+        """Give a copy with another ``flow`` (an alias or a listed Flow SID) or another ``message``.
+
+        Raises TypeError for any other field: a plugin may send a customer elsewhere, not turn them into another one.
+        """
+        fixed = changes.keys() - {"flow", "message"}
+        if fixed:
+            raise TypeError(f"a plugin may replace flow and message of a handover, not {', '.join(sorted(fixed))}")
+        return dataclasses.replace(self, **changes)
+
+
+class Decline(Exception):  # noqa: N818 - a word of the field that plugin authors raise, not a failure
+    """Raised by a guard: nothing is handed over, and the model is told this sentence."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
