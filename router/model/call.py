@@ -41,8 +41,8 @@ class Identity:
 class ToolCall:
     """One call of a tool, parsed and authenticated, before it is looked up.
 
-    ``url_inputs`` stand in the tool's URL and are the administrator's; ``body_inputs`` are the model's. ``caller`` names
-    the kind of caller that the request was read as. ``conversation`` is None where the session names no conversation.
+    ``url_inputs`` stand in the tool's URL and are the administrator's; ``body_inputs`` are the model's. ``caller``
+    names the kind of caller that the request was read as. ``conversation`` is None where the session names no conversation.
     """
 
     path: str

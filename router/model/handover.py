@@ -17,8 +17,8 @@ class Handover:
     """What plugins see of a handover. It cannot be changed, only replaced.
 
     ``id`` is ``HO`` and 32 hex digits; ``flow`` a Flow SID; ``message`` the sentence that the model gets if all goes
-    well; ``conversation`` and ``service`` are ``CH…`` and ``IS…``; ``identity`` is ``kind:value`` or empty; ``inputs`` are
-    the model's and the URL's, strings and JSON values; ``caller`` is the kind of caller.
+    well; ``conversation`` and ``service`` are ``CH…`` and ``IS…``; ``identity`` is ``kind:value`` or empty; ``inputs``
+    are the model's and the URL's, strings and JSON values; ``caller`` is the kind of caller.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Handover:
         return dataclasses.replace(self, **changes)
 
 
-class Decline(Exception):  # noqa: N818 - a word of the field that plugin authors raise, not a failure
+class Decline(Exception):
     """Raised by a guard: nothing is handed over, and the model is told this sentence."""
 
     def __init__(self, sentence: str) -> None:

@@ -24,7 +24,7 @@ class Messages:
 
     success: str = "Conversation handed over"
     already: str = (
-        "This conversation is already handed over, nothing was changed. Do not call this tool again; end your turn."
+        "This conversation is already handed over, nothing was changed. Do not call this tool again and end your turn."
     )
     failure: str = "The handover did not work. Apologise and offer to try again."
     pending: str = (

@@ -108,7 +108,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """A whole configuration. ``flows`` maps alias to Flow SID and is also the allow-list; ``digest`` names the contents."""
+    """A whole configuration. ``flows`` maps alias to Flow SID and is also the allow-list."""
 
     tools: Mapping[str, Tool]
     flows: Mapping[str, str]
