@@ -42,7 +42,7 @@ class ToolCall:
     """One call of a tool, parsed and authenticated, before it is looked up.
 
     ``url_inputs`` stand in the tool's URL and are the administrator's; ``body_inputs`` are the model's. ``caller``
-    names the kind of caller that the request was read as. ``conversation`` is None where the session names no conversation.
+    names the kind of caller that the request was read as. ``conversation`` is None where the session names none.
     """
 
     path: str
