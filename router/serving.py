@@ -21,20 +21,32 @@ class _GuestServer(uvicorn.Server):
         yield
 
 
-@contextlib.asynccontextmanager
-async def serving(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve ``app`` while the block runs and give its base URL; port 0 takes a free one.
+def listen(host: str = "127.0.0.1", port: int = 0) -> tuple[socket.socket, str]:
+    """Take a port, a free one for 0, and give its base URL, which some apps must know before they are made.
 
-    Raises OSError where the port is taken, and what the app's start raised where it failed to start.
+    Raises OSError where the port is taken.
     """
     listener = socket.create_server((host, port))
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5)
-    server = _GuestServer(config)
+    # asyncio does this only for sockets that it makes itself; without it each answer waits for a delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener, f"http://{host}:{listener.getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: Any, *, host: str = "127.0.0.1", port: int = 0, listener: socket.socket | None = None
+) -> AsyncIterator[str]:
+    """Serve ``app`` while the block runs and give its base URL; on ``listener`` where one is given.
+
+    Raises OSError where the port is taken, and RuntimeError where the app failed to start.
+    """
+    if listener is None:
+        listener, _url = listen(host, port)
+    server = _GuestServer(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
             if task.done():
-                task.result()
                 raise RuntimeError("the app did not start; its own log says why")
             await asyncio.sleep(0.005)
         yield f"http://{host}:{listener.getsockname()[1]}"

@@ -24,5 +24,16 @@ class Diagnostic:
     message: str
     severity: Severity = Severity.ERROR
 
+    def as_json(self) -> dict[str, str | int]:
+        """Give the fault as ``check --format json`` and a refused reload show it."""
+        return {
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "severity": str(self.severity),
+            "code": self.code,
+            "message": self.message,
+        }
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.severity}[{self.code}]: {self.message}"

@@ -31,7 +31,9 @@ class Messages:
         "The handover is under way but not confirmed yet. Ask the customer for a moment of patience and do not call"
         " this tool again."
     )
-    declined: str = "Nothing was handed over: this tool declined the request. Go on helping the customer yourself."
+    declined: str = (
+        "Nothing was handed over: this tool is not set up for such a request. Go on helping the customer yourself."
+    )
     unknown_intent: str = (
         "Nothing was handed over: no such intent is known here. Call the tool again with one of: {known}."
     )

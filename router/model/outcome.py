@@ -21,7 +21,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller gets: an outcome and its sentence. ``intent`` and ``flow`` are empty where none was found."""
+    """What the caller gets: an outcome and its sentence. ``intent`` and ``flow`` are empty where none was found.
+
+    ``detail`` is for the log and never told: why, in words for whoever runs the router.
+    """
 
     outcome: Outcome
     message: str
@@ -29,3 +32,4 @@ class Answer:
     tool: str
     intent: str = ""
     flow: str = ""
+    detail: str = ""

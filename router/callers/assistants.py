@@ -1,0 +1,46 @@
+"""The request format of Twilio's AI Assistants, which other agents speak too: session and identity in two headers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from router.callers.inputs import body_inputs, url_inputs
+from router.model.call import ConversationRef, Identity, ToolCall
+
+if TYPE_CHECKING:
+    from router.callers.request import Request
+
+NAME: Final = "ai_assistants"
+
+_SESSION: Final = re.compile(r"(?:webhook:)?conversations__(IS[0-9a-fA-F]{32})/(CH[0-9a-fA-F]{32})")
+
+
+def read_call(request: Request) -> ToolCall:
+    """Read a tool call; raises BadRequest where the body or the query cannot be read."""
+    return ToolCall(
+        path=request.path,
+        caller=NAME,
+        conversation=conversation(request.header("x-session-id")),
+        identity=identity(request.header("x-identity")),
+        url_inputs=url_inputs(request),
+        body_inputs=body_inputs(request),
+        token=request.header("i-twilio-idempotency-token"),
+    )
+
+
+def conversation(session: str) -> ConversationRef | None:
+    """Find the conversation that a session names, in both forms that are seen (docs/twilio.md, SESSION).
+
+    The whole text must match: voice and messaging sessions, and anything before or after, name no conversation.
+    """
+    match = _SESSION.fullmatch(session)
+    return ConversationRef(service=match[1], sid=match[2]) if match else None
+
+
+def identity(text: str) -> Identity | None:
+    """Read ``kind:value``, split on the first colon; a text without one is a ``user_id`` (docs/twilio.md, IDENTITY)."""
+    if not text:
+        return None
+    kind, colon, value = text.partition(":")
+    return Identity(kind, value) if colon else Identity("user_id", text)

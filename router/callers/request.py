@@ -1,0 +1,68 @@
+"""A request as it came over the wire, before anything in it is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+BODY_HASH: Final = "bodySHA256"
+"""The parameter of a signed URL that promises the SHA-256 of the body (docs/twilio.md, BODY-HASH)."""
+
+FIELDS: Final = 1000
+"""So many parameters a query or a form may have; more are no tool call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Method, path and raw query as the caller sent them, headers by lower-case name, and the body's bytes.
+
+    ``raw_path`` is the path byte for byte, as a signature covers it; ``path`` is the same decoded, as routes name it.
+    """
+
+    method: str
+    path: str
+    raw_path: str
+    raw_query: str = ""
+    headers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str:
+        """Give the header ``name`` (lower case); empty where it is missing, or repeated with another value."""
+        values = set(self.headers.get(name, ()))
+        return values.pop() if len(values) == 1 else ""
+
+    @property
+    def media_type(self) -> str:
+        """The content type in lower case, without its parameters."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def is_form(self) -> bool:
+        """The body is a form, whose parameters a signature of Twilio's covers."""
+        return self.media_type == "application/x-www-form-urlencoded"
+
+    def described(self, public_url: str) -> str:
+        """Give the URL for a log: without the query's values, which may be secrets or a customer's."""
+        names = sorted({part.partition("=")[0] for part in self.raw_query.split("&") if part})
+        return public_url.rstrip("/") + self.raw_path + (f"?{'&'.join(f'{name}=…' for name in names)}" if names else "")
+
+    def url(self, public_url: str) -> str:
+        """Give the URL as the caller called it: ours as the world sees it, then path and query byte for byte."""
+        return public_url.rstrip("/") + self.raw_path + (f"?{self.raw_query}" if self.raw_query else "")
+
+
+def pairs(encoded: str) -> list[tuple[str, str]]:
+    """Decode a query or a form; blank values are values. Raises ValueError for what is no UTF-8, or too much of it."""
+    return parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+
+
+def grouped(decoded: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Gather the values of each name, in their order."""
+    gathered: dict[str, list[str]] = {}
+    for name, value in decoded:
+        gathered.setdefault(name, []).append(value)
+    return gathered

@@ -1,0 +1,80 @@
+"""What a plugin's failure is: in words, as an error that stops a handover, and as a report for the log."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from router.errors import HandoverError
+
+if TYPE_CHECKING:
+    from router.hooks.specs import Kind
+
+LONGEST: Final = 200
+"""Characters that a reason may have: an exception's text is the plugin's, and may hold anything."""
+
+
+class PluginFailed(HandoverError):
+    """A plugin that may stop a handover gave nothing that can be used: nothing was changed.
+
+    ``plugin`` is empty where it is not known which one did.
+    """
+
+    def __init__(self, hook: str, reason: str, plugin: str = "") -> None:
+        self.hook = hook
+        self.reason = reason
+        self.plugin = plugin
+        super().__init__(hook, reason, plugin)
+
+    def __str__(self) -> str:
+        who = f"plugin '{self.plugin}' failed in" if self.plugin else "a plugin failed in"
+        return f"{who} {self.hook}: {self.reason}"
+
+
+class NoAnswer(Exception):
+    """A call ended without an answer that the hook can use: too late, or of a wrong kind. Its text is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginReport:
+    """One failed call, for the log: the reason is bounded and on one line; ``seconds`` is how long the call took."""
+
+    plugin: str
+    hook: str
+    kind: Kind
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one hook of one plugin has done since the start: calls, failed calls, and seconds in all."""
+
+    calls: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+
+
+def reason_of(error: BaseException, file: str = "") -> str:
+    """Say what ``error`` is, on one line of at most ``LONGEST`` characters, and at which line of ``file``."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - the text of a plugin's exception is a call into the plugin
+        text = "its text cannot be read"
+    if not isinstance(error, NoAnswer):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    line = deepest_line(error, file)
+    return one_line(text) + (f" (line {line})" if line else "")
+
+
+def one_line(text: str) -> str:
+    """Bound ``text`` and put a space in the place of everything that is not printable."""
+    flat = "".join(character if character.isprintable() else " " for character in text[: LONGEST + 1]).strip()
+    return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
+
+
+def deepest_line(error: BaseException, file: str) -> int:
+    """Find the last line of ``file`` that ran on the way to ``error``; 0 where it never was in that file."""
+    lines = [line or 0 for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return lines[-1] if lines else 0

@@ -1,0 +1,137 @@
+"""What a plugin implements, looked at before it is called: unknown hooks, wrong arguments, a bad description."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+import pluggy
+from jsonschema import Draft202012Validator, SchemaError
+
+from router.hooks.failure import one_line
+from router.hooks.markers import PROJECT
+from router.hooks.specs import ARGUMENTS, KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_DEF: Final = re.compile(r"\s*(async\s+)?def\b")
+_INFO: Final = "plugin_info"
+_TEXTS: Final = ("name", "version")
+_KEYS: Final = (*_TEXTS, "config_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFault:
+    """Why a plugin, or a part of it, cannot be used. ``line`` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a plugin says of itself: the hooks that it implements and its description, good only without ``faults``."""
+
+    hooks: tuple[str, ...]
+    info: Mapping[str, Any]
+    faults: tuple[PluginFault, ...]
+
+
+def examine(plugin: object, name: str) -> Inspection:
+    """Look at the functions that are marked, at those that lack the mark, and at what ``plugin_info`` returns.
+
+    Raises what the plugin raises while it is looked at.
+    """
+    manager = pluggy.PluginManager(PROJECT)  # knows no hooks, so that it takes misspelt ones too
+    manager.register(plugin, name)
+    found = [(caller.name, impl) for caller in manager.get_hookcallers(plugin) or () for impl in caller.get_hookimpls()]
+    faults = [_at(impl.function, message) for hook, impl in found for message in _complaints(hook, impl)]
+    faults += _unmarked(plugin)
+    described = next((impl.function for hook, impl in found if hook == _INFO), None)
+    info: Any = {}
+    if described is not None and not faults:
+        info = _answer(described)
+        faults = [_at(described, message) for message in _misdescribed(info)]
+    implemented = {hook for hook, _impl in found}
+    return Inspection(tuple(hook for hook in KINDS if hook in implemented), info, tuple(faults))
+
+
+def _unmarked(plugin: object) -> Iterator[PluginFault]:
+    if isinstance(plugin, ModuleType):
+        for hook in KINDS:
+            function = vars(plugin).get(hook)
+            if inspect.isfunction(function) and not hasattr(function, f"{PROJECT}_impl"):
+                yield _at(function, f"'{hook}' is not marked @hookimpl, so it would never be called")
+
+
+def _complaints(hook: str, impl: pluggy.HookImpl) -> Iterator[str]:
+    if hook not in KINDS:
+        if not impl.optionalhook:
+            yield f"unknown hook '{hook}'{_guess(hook, KINDS)} (the hooks are: {', '.join(KINDS)})"
+        return
+    if impl.wrapper or impl.hookwrapper:
+        yield f"'{hook}' is marked as a wrapper, and wrappers are not called here: implement the hook itself"
+        return
+    known = ARGUMENTS[hook]
+    for name in impl.argnames:
+        if name not in known:
+            yield f"'{hook}' has no argument '{name}'{_guess(name, known)} (it has: {', '.join(known) or 'none'})"
+    for parameter in inspect.signature(impl.function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            yield f"'{hook}' takes '{parameter.name}' by keyword only: remove the '*' before it"
+
+
+def _answer(function: Callable[..., Any]) -> Any:
+    """Call ``plugin_info``, also where it is ``async def``: there is nothing that it could have to wait for."""
+    answer = function()
+    if not inspect.iscoroutine(answer):
+        return answer
+    try:
+        answer.send(None)
+    except StopIteration as done:
+        return done.value
+    answer.close()
+    return answer  # no dict, and so a fault at its place
+
+
+def _misdescribed(info: Any) -> Iterator[str]:
+    if not isinstance(info, dict):
+        yield f"plugin_info returned {type(info).__name__}, expected a dict"
+        return
+    for key, value in info.items():
+        if key not in _KEYS:
+            yield f"plugin_info has the key {one_line(repr(key))}{_guess(key, _KEYS)} (it may have: {', '.join(_KEYS)})"
+        elif key in _TEXTS and not isinstance(value, str):
+            yield f"plugin_info's '{key}' is {type(value).__name__}, expected a text"
+    schema = info.get("config_schema")
+    if isinstance(schema, dict):
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            yield f"plugin_info's 'config_schema' is no JSON Schema: {error.json_path}: {one_line(error.message)}"
+    elif schema is not None:
+        yield f"plugin_info's 'config_schema' is {type(schema).__name__}, expected a dict: a JSON Schema"
+
+
+def _guess(word: object, known: Iterable[str]) -> str:
+    close = get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _at(function: Callable[..., Any], message: str) -> PluginFault:
+    code = inspect.unwrap(function).__code__
+    linecache.checkcache(code.co_filename)
+    below = enumerate(linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :], code.co_firstlineno)
+    # A function begins at its first marker; its author looks for the line with "def".
+    line = next((number for number, text in below if _DEF.match(text)), code.co_firstlineno)
+    return PluginFault(code.co_filename, line, message)

@@ -1,0 +1,108 @@
+"""The hooks that a plugin may implement: when each runs, what it may answer, and what its failure does.
+
+An implementation is marked ``@hookimpl``, takes only the arguments that it needs, and may be ``def`` or ``async def``.
+``config`` is the plugin's own, merged for the route, read-only. What a failure (an exception, no answer before the
+deadline, an answer of a wrong type) does is decided by the hook's kind, never by the plugin.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import pluggy
+
+from router.hooks.markers import PROJECT, hookspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from router.model.handover import Handover
+    from router.model.outcome import Outcome
+
+
+class Kind(StrEnum):
+    """What a hook may do to a handover, and so what its failure does."""
+
+    DESCRIPTION = "description"
+    """Called once, while plugins are looked for. Its failure is a fault of the configuration."""
+    GUARD = "guard"
+    """May stop or redirect a handover. Its failure stops the handover, or is skipped with ``on_error: continue``."""
+    CONTRIBUTOR = "contributor"
+    """Gives data. Its failure stops the handover, or its data is left out with ``on_error: continue``."""
+    OBSERVER = "observer"
+    """Is told what happened. Its failure is logged and counted, and never felt."""
+
+
+@hookspec
+def plugin_info() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Describe the plugin. Kind: description; called once, at load.
+
+    All keys may be left out: ``name`` (text, for people; routes.yaml uses the name of the file or entry point),
+    ``version`` (text) and ``config_schema`` (a JSON Schema, draft 2020-12, that the plugin's config is checked
+    against). An exception, another key or a schema that is none: the plugin is not loaded, and the check says why.
+    """
+
+
+@hookspec
+def before_swap(handover: Handover, config: Mapping[str, Any]) -> Handover | None:
+    """Look at a handover before anything is read or changed at Twilio. Kind: guard; one after the other.
+
+    ``None`` lets it pass; ``handover.replace(flow=…, message=…)`` sends it elsewhere, and the next guard sees that;
+    ``raise Decline("…")`` ends it with that sentence for the model. It runs for a dry run too. A failure stops the
+    handover (``on_error: stop``) or is skipped (``continue``).
+    """
+
+
+@hookspec
+def add_attributes(handover: Handover, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give what is to stand in the conversation's attributes before the flow starts. Kind: contributor; side by side.
+
+    The answer maps names to JSON values; the flow reads them (docs/twilio.md, FLOW-ATTRIBUTES). A name that
+    an earlier plugin gave is a failure of the later one, and the reason names both. A failure stops the handover
+    (``on_error: stop``) or its data is left out (``continue``).
+    """
+
+
+@hookspec
+def after_swap(handover: Handover, outcome: Outcome, config: Mapping[str, Any]) -> None:
+    """Hear that the flow answers now: ``handed_over`` or ``already_handed_over``. Kind: observer; side by side.
+
+    It does not run for a dry run, which changes nothing. A failure is logged and counted, and never felt; so is
+    an answer, which nobody would read.
+    """
+
+
+@hookspec
+def swap_failed(handover: Handover, error: Exception, config: Mapping[str, Any]) -> None:
+    """Hear that a swap did not work, and which ``error`` ended it. Kind: observer; side by side.
+
+    A failure is logged and counted, and never felt; so is an answer, which nobody would read.
+    """
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "plugin_info": Kind.DESCRIPTION,
+        "before_swap": Kind.GUARD,
+        "add_attributes": Kind.CONTRIBUTOR,
+        "after_swap": Kind.OBSERVER,
+        "swap_failed": Kind.OBSERVER,
+    }
+)
+"""Every hook and its kind, in the order in which a handover meets them."""
+
+ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {hook: tuple(inspect.signature(globals()[hook]).parameters) for hook in KINDS}
+)
+"""Every hook and the names of the arguments that an implementation may ask for."""
+
+
+def new_manager() -> pluggy.PluginManager:
+    """Make a manager that knows these hooks and no plugin yet: one for each app, none for the process."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(sys.modules[__name__])
+    return manager

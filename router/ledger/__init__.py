@@ -1,0 +1,1 @@
+"""The ledger: one row a handover, one open swap a conversation."""

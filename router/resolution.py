@@ -1,0 +1,105 @@
+"""From a call to the handover that it asks for, or to the reason why there is none: a function of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from router.model.handover import Handover
+from router.model.messages import one_sentence, render
+from router.model.outcome import Answer, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from router.model.call import Identity, ToolCall
+    from router.model.routes import Intent, Route, Routes, Tool
+
+SPELLINGS: Final = {"flowSid": ("flowSid", "FlowSid"), "successMessage": ("successMessage", "SuccessMessage")}
+"""What a tool's URL may set, in both spellings that the published recipe reads (docs/twilio.md, RECIPE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A call that found its route."""
+
+    handover: Handover
+    route: Route
+    identity: Identity | None
+
+    def tell(self, outcome: Outcome, key: str, detail: str = "") -> Answer:
+        """Tell how it ended, with the sentence that the route has under ``key``."""
+        handover = self.handover
+        words = {"tool": handover.tool, "intent": handover.intent, "identity": handover.identity}
+        return told(handover, outcome, render(getattr(self.route.messages, key), words, handover.inputs), detail)
+
+
+def told(handover: Handover, outcome: Outcome, sentence: str, detail: str = "") -> Answer:
+    """Give the answer about ``handover`` in the words of ``sentence``."""
+    where = (handover.id, handover.tool, handover.intent, handover.flow)
+    return Answer(outcome, one_sentence(sentence), *where, detail=detail)
+
+
+def resolve(call: ToolCall, routes: Routes, handover_id: str) -> Resolved | Answer:
+    """Find what ``call`` asks for; an Answer is a refusal, for which nothing was touched.
+
+    Raises KeyError unless ``call.path`` is one of ``routes.tools``.
+    """
+    tool = routes.tools[call.path]
+    inputs = {name: value for name, value in call.body_inputs.items() if name not in _reserved(tool)}
+    inputs |= call.url_inputs
+    words = {"tool": tool.path, "intent": "", "identity": str(call.identity or ""), "known": ", ".join(tool.intents)}
+
+    def refuse(outcome: Outcome, key: str, detail: str = "") -> Answer:
+        sentence = render(getattr(tool.route.messages, key), words, inputs)
+        return Answer(outcome, sentence, handover_id, tool.path, detail=detail)
+
+    if call.conversation is None:
+        return refuse(Outcome.NOT_A_CONVERSATION, "not_a_conversation")
+    intent = find_intent(tool, inputs)
+    if tool.intents and intent is None:
+        return refuse(Outcome.UNKNOWN_INTENT, "unknown_intent")
+    route = intent.route if intent else tool.route
+    words["intent"] = intent.name if intent else ""
+    try:
+        flow = _set_by_url(call, tool, "flowSid")
+        success = _set_by_url(call, tool, "successMessage")
+    except ValueError as conflict:
+        return refuse(Outcome.DECLINED, "declined", str(conflict))
+    if (flow and flow not in routes.flows.values()) or not (flow or route.flow):
+        return refuse(Outcome.DECLINED, "declined", f"flowSid {flow[:40]!r} is not in 'flows' of routes.yaml")
+    handover = Handover(
+        id=handover_id,
+        tool=tool.path,
+        intent=words["intent"],
+        flow=flow or route.flow,
+        message=one_sentence(success) or render(route.messages.success, words, inputs),
+        conversation=call.conversation.sid,
+        service=call.conversation.service,
+        identity=words["identity"],
+        inputs=inputs,
+        caller=call.caller,
+    )
+    return Resolved(handover, route, call.identity)
+
+
+def find_intent(tool: Tool, inputs: Mapping[str, Any]) -> Intent | None:
+    """Find the intent that the inputs name, else the tool's fallback; None where there is neither."""
+    wording = inputs.get(tool.intent_input)
+    found = tool.find(wording) if isinstance(wording, str) else None
+    return found or tool.intents.get(tool.fallback)
+
+
+def _reserved(tool: Tool) -> frozenset[str]:
+    """Name what the model must not set, since this tool's URL may: the model never names a flow."""
+    return frozenset(spelling for name in tool.query for spelling in SPELLINGS[name])
+
+
+def _set_by_url(call: ToolCall, tool: Tool, name: str) -> str:
+    """Read what the tool's URL sets for ``name``; raises ValueError where it sets two different values."""
+    if name not in tool.query:
+        return ""
+    given = [call.url_inputs[spelling] for spelling in SPELLINGS[name] if spelling in call.url_inputs]
+    if any(value != given[0] or not isinstance(value, str) for value in given):
+        raise ValueError(f"the URL sets {name} to several values")
+    return given[0] if given else ""

@@ -1,0 +1,92 @@
+"""What the environment says, read once and checked: the one place that knows the names of the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from router.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_DEADLINE: Final = 30.0
+"""Seconds: no caller that we know waits longer for a tool (docs/twilio.md, TOOL-LIMITS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, by the field's words; each is named in ``docs/settings.md``. Secrets never show in a ``repr``.
+
+    ``public_url`` and ``twilio_url`` are base URLs without a slash at the end, or empty; ``deadline`` is in seconds.
+    """
+
+    account_sid: str = ""
+    auth_token: str = field(default="", repr=False)
+    auth_token_secondary: str = field(default="", repr=False)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    edge: str = ""
+    region: str = ""
+    config: Path = Path("routes.yaml")
+    public_url: str = ""
+    twilio_url: str = ""
+    admin_token: str = field(default="", repr=False)
+    deadline: float = 4.5
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """The tokens that a signature may be made with: both, during a rotation."""
+        return tuple(token for token in (self.auth_token, self.auth_token_secondary) if token)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read them from ``environ``; raises SettingsError that names the setting and says what is expected."""
+        get = {name: value.strip() for name, value in environ.items()}.get
+        return cls(
+            account_sid=get("TWILIO_ACCOUNT_SID", ""),
+            auth_token=get("TWILIO_AUTH_TOKEN", ""),
+            auth_token_secondary=get("TWILIO_AUTH_TOKEN_SECONDARY", ""),
+            api_key=get("TWILIO_API_KEY", ""),
+            api_secret=get("TWILIO_API_SECRET", ""),
+            edge=get("TWILIO_EDGE", ""),
+            region=get("TWILIO_REGION", ""),
+            config=Path(get("HANDOVER_CONFIG", "") or "routes.yaml"),
+            public_url=_base_url("HANDOVER_PUBLIC_URL", get("HANDOVER_PUBLIC_URL", "")),
+            twilio_url=_base_url("HANDOVER_TWILIO_URL", get("HANDOVER_TWILIO_URL", "")),
+            admin_token=get("HANDOVER_ADMIN_TOKEN", ""),
+            deadline=_seconds("HANDOVER_DEADLINE", get("HANDOVER_DEADLINE", "") or "4.5"),
+        )
+
+
+def with_dotenv(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Add what stands in ``directory``'s ``.env``; the environment itself wins."""
+    written = dotenv_values(directory / ".env", interpolate=False)
+    return {**{name: value for name, value in written.items() if value is not None}, **environ}
+
+
+def _base_url(name: str, value: str) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            f"{name}: expected a base URL such as https://handover.example.com, without user, query or fragment"
+        )
+    return value.rstrip("/")
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST_DEADLINE:
+        raise SettingsError(
+            f"{name}: expected more than 0 and at most {LONGEST_DEADLINE:g} seconds, found {value[:20]!r}"
+        )
+    return seconds

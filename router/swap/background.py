@@ -1,0 +1,42 @@
+"""Work that goes on after its answer was given: kept alive, reported if it breaks, waited for at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+class Background:
+    """The tasks of one app. ``report`` is told of an exception that nobody was left to see."""
+
+    def __init__(self, report: Callable[[BaseException], None]) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._report = report
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start ``work``, and keep it although nobody may wait for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def drain(self, patience: float) -> int:
+        """Wait until all work has ended, ``patience`` seconds at the most; end the rest and say how many that were."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience)
+        left = tuple(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._report(error)

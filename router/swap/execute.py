@@ -1,0 +1,157 @@
+"""Carry out a plan: step by step, undone where it fails, and honest about what could not be found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from router.errors import TwilioError, TwilioUncertain
+from router.swap.plan import (
+    Attach,
+    PointBack,
+    PutBack,
+    Redirect,
+    Remove,
+    TakeBackAttributes,
+    WriteAttributes,
+    leads_to,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.model.call import ConversationRef
+    from router.model.gateway import Gateway
+    from router.model.webhook import ScopedWebhook
+    from router.swap.plan import Inverse, Plan, Step
+
+CREATES: Final = 3
+"""So many times one webhook is asked for at most, each repeat after a look at what is there."""
+
+
+class SwapFailed(Exception):
+    """A plan that was not carried out, and in what state that leaves the conversation.
+
+    ``cause`` is what Twilio said. ``unknown`` says that nobody can tell yet whether the responder is attached.
+    ``removed`` are the agent's webhooks that are, or may be, gone and could not be put back.
+    """
+
+    def __init__(self, cause: TwilioError, *, unknown: bool, removed: tuple[ScopedWebhook, ...]) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.unknown = unknown
+        self.removed = removed
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Takes steps on one conversation through one gateway."""
+
+    gateway: Gateway
+    conversation: ConversationRef
+
+    async def attach(self, plan: Plan, present: Sequence[ScopedWebhook]) -> bool:
+        """Take the steps of ``plan.attach``; undo them and raise SwapFailed where one fails.
+
+        Says whether a create went unanswered on the way: then a second webhook may turn up late.
+        """
+        known = frozenset(webhook.sid for webhook in present)
+        done: list[Inverse] = []
+        doubtful = False
+        for step in plan.attach:
+            try:
+                inverse, doubted = await self._take(step, known)
+            except TwilioError as error:
+                if isinstance(step, WriteAttributes) and not step.required:
+                    continue
+                raise await self._undo(done, step, error) from error
+            done.append(inverse)
+            doubtful = doubtful or doubted
+        return doubtful
+
+    async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
+        """Remove what ``plan.release`` names and give back what could not be removed: that is owed, not undone."""
+        owed = []
+        for step in plan.release:
+            try:
+                await self.gateway.delete_webhook(self.conversation, step.webhook.sid)
+            except TwilioError:
+                owed.append(step.webhook)
+        return tuple(owed)
+
+    async def create(self, step: Attach, known: frozenset[str]) -> tuple[ScopedWebhook, bool]:
+        """Create a webhook once, however often the answer gets lost; say also whether an answer did.
+
+        ``known`` are the SIDs that were there before. After a lost answer the list decides: Twilio knows no idempotency
+        key for this request, so a blind repeat might attach a second responder.
+        """
+        lost: TwilioUncertain | None = None
+        repeats = CREATES
+        while True:
+            repeats -= 1
+            try:
+                return await self.gateway.create_webhook(self.conversation, step.spec, step.replay_after), bool(lost)
+            except TwilioUncertain as error:
+                lost = lost or error
+            except TwilioError as error:
+                # An earlier request may still take effect, so even a clear no leaves a doubt.
+                raise lost or error from error
+            present = await self._look()
+            made = [webhook for webhook in present or () if webhook.sid not in known and leads_to(webhook, step.spec)]
+            if made:
+                return made[0], True
+            if present is None or not repeats:
+                raise lost
+
+    async def _look(self) -> Sequence[ScopedWebhook] | None:
+        try:
+            return await self.gateway.list_webhooks(self.conversation)
+        except TwilioError:
+            return None
+
+    async def _take(self, step: Step, known: frozenset[str]) -> tuple[Inverse, bool]:
+        match step:
+            case Attach():
+                made, doubted = await self.create(step, known)
+                return step.inverse(made), doubted
+            case Redirect():
+                await self.gateway.redirect_webhook(self.conversation, step.webhook.sid, step.flow)
+            case Remove():
+                await self.gateway.delete_webhook(self.conversation, step.webhook.sid)
+            case WriteAttributes():
+                await self.gateway.write_attributes(self.conversation, {**step.before, **step.values})
+        return step.inverse(), False
+
+    async def _undo(self, done: Sequence[Inverse], failed: Step, error: TwilioError) -> SwapFailed:
+        """Take back what was done, last first.
+
+        Where nobody knows whether the responder was attached, the agent's webhook is put back all the same, since two
+        responders for a while are better than none; the attributes stay, since the flow may already have read them.
+        """
+        uncertain = isinstance(error, TwilioUncertain)
+        unknown = uncertain and isinstance(failed, Attach | Redirect)
+        removed = [failed.webhook] if uncertain and isinstance(failed, Remove) else []
+        if uncertain and isinstance(failed, WriteAttributes):
+            done = (*done, failed.inverse())
+        for inverse in reversed(done):
+            if unknown and isinstance(inverse, TakeBackAttributes):
+                continue
+            try:
+                await self.take_back(inverse)
+            except TwilioError:
+                if isinstance(inverse, PutBack):
+                    removed.append(inverse.webhook)
+        return SwapFailed(error, unknown=unknown, removed=tuple(removed))
+
+    async def take_back(self, inverse: Inverse) -> None:
+        """Take one step back."""
+        match inverse:
+            case TakeBackAttributes():
+                now = await self.gateway.fetch_attributes(self.conversation)
+                await self.gateway.write_attributes(self.conversation, inverse.restored(now))
+            case PutBack():
+                await self.create(Attach(inverse.webhook.spec), frozenset())
+            case PointBack():
+                await self.gateway.redirect_webhook(self.conversation, inverse.webhook.sid, inverse.webhook.spec.flow)
+            case Remove():
+                await self.gateway.delete_webhook(self.conversation, inverse.webhook.sid)

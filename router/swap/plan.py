@@ -1,0 +1,171 @@
+"""From what is there and what is wanted to the steps between: a pure function, and the heart of the promise.
+
+At no point between two steps is the conversation without a responder, but for one case that Twilio forces on us: where
+all places are taken, the agent's webhook must go before the flow's can come. That is why each step knows its inverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from router.model.webhook import ROOM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from router.model.webhook import AgentWebhooks, ScopedWebhook, WebhookSpec
+    from router.swap.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAttributes:
+    """Set some keys of the conversation's attributes; ``before`` is all that was read, so that nothing is lost.
+
+    ``required`` says whether a handover without them is worse than none.
+    """
+
+    values: Mapping[str, Any]
+    before: Mapping[str, Any] = field(repr=False)
+    required: bool = True
+
+    def inverse(self) -> TakeBackAttributes:
+        """Put our keys back to what they were, and touch no other."""
+        return TakeBackAttributes(self.values, self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBackAttributes:
+    """Undo a WriteAttributes where nobody has changed our keys since."""
+
+    values: Mapping[str, Any]
+    before: Mapping[str, Any] = field(repr=False)
+
+    def restored(self, now: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the attributes as they should be, from those that are there ``now``."""
+        restored = dict(now)
+        for key, value in self.values.items():
+            if now.get(key) == value:
+                restored.pop(key)
+                if key in self.before:
+                    restored[key] = self.before[key]
+        return restored
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Create a webhook. ``replay_after`` is the index of the first message that it is given again, or None."""
+
+    spec: WebhookSpec
+    replay_after: int | None = None
+
+    def inverse(self, made: ScopedWebhook) -> Remove:
+        """Remove the webhook that was made."""
+        return Remove(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Point a studio webhook at another flow, in place; nothing is replayed then (docs/twilio.md, WEBHOOK-UPDATE)."""
+
+    webhook: ScopedWebhook
+    flow: str
+
+    def inverse(self) -> PointBack:
+        """Point it back to the flow that it led to."""
+        return PointBack(self.webhook)
+
+
+@dataclass(frozen=True, slots=True)
+class PointBack:
+    """Undo a Redirect: ``webhook`` is as it was before."""
+
+    webhook: ScopedWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a webhook."""
+
+    webhook: ScopedWebhook
+
+    def inverse(self) -> PutBack:
+        """Put an equal one back."""
+        return PutBack(self.webhook)
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Undo a Remove: create an equal webhook, which gets a new SID."""
+
+    webhook: ScopedWebhook
+
+
+Step = WriteAttributes | Attach | Redirect | Remove
+Inverse = TakeBackAttributes | Remove | PointBack | PutBack
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of one swap.
+
+    ``attach`` ends with the responder in place; it is undone if it fails. ``release`` follows once the handover is
+    true; what fails there is owed, not undone. An empty ``attach`` means that the responder is there already.
+    """
+
+    attach: tuple[Step, ...] = ()
+    release: tuple[Remove, ...] = ()
+
+    @property
+    def is_met(self) -> bool:
+        """The wanted responder is there already."""
+        return not self.attach
+
+
+def plan_swap(
+    present: Sequence[ScopedWebhook],
+    target: Target,
+    agents: AgentWebhooks,
+    *,
+    replay_after: int | None = None,
+    attributes: WriteAttributes | None = None,
+) -> Plan | None:
+    """Plan the way from the webhooks that are ``present`` to one where ``target`` alone answers.
+
+    Gives None where there is no room: every place is taken, and by nobody that we may remove. Webhooks that are neither
+    the agent's nor of the target's kind appear in no step.
+    """
+    own = [webhook for webhook in present if agents.own(webhook)]
+    same_kind = [webhook for webhook in present if target.answers_by(webhook)]
+    met = next((webhook for webhook in same_kind if target.is_met_by(webhook)), None)
+    kept = met or next(iter(same_kind), None)
+    release = tuple(Remove(webhook) for webhook in (*own, *same_kind) if webhook is not kept)
+    if met:
+        return Plan(release=release)
+    first: tuple[Step, ...] = (attributes,) if attributes else ()
+    if kept:
+        return Plan((*first, Redirect(kept, target.spec.flow)), release)
+    attach = Attach(target.spec, replay_after)
+    if len(present) < ROOM:
+        return Plan((*first, attach), release)
+    if own:
+        return Plan((*first, Remove(own[0]), attach), release[1:])
+    return None
+
+
+def plan_way_back(
+    present: Sequence[ScopedWebhook], target: Target, removed: Sequence[ScopedWebhook]
+) -> tuple[PutBack, ...]:
+    """Plan what a failed swap still owes: the agent's webhooks that it ``removed``, unless somebody answers again.
+
+    It looks at what is there and adds what is missing; a webhook that came back under another SID is not added twice.
+    """
+    if any(target.answers_by(webhook) for webhook in present):
+        return ()
+    return tuple(PutBack(webhook) for webhook in removed if not any(leads_to(other, webhook.spec) for other in present))
+
+
+def leads_to(webhook: ScopedWebhook, spec: WebhookSpec) -> bool:
+    """Say whether ``webhook`` reaches what ``spec`` names; filters and methods may come back worded differently."""
+    there = webhook.spec
+    return (there.target, there.flow, there.url) == (spec.target, spec.flow, spec.url)

@@ -1,0 +1,31 @@
+"""Which sentence a refusal of Twilio's deserves: the model must know whether another try can help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from router.errors import TwilioRefused
+
+if TYPE_CHECKING:
+    from router.errors import TwilioError
+
+NO_FREE_PLACE: Final = 50361
+CLOSED: Final = frozenset(range(50374, 50385))
+UNKNOWN: Final = frozenset({20404, 50050, 50350, 50351})
+_NOT_FOUND: Final = 404
+
+
+def sentence_for(error: TwilioError) -> str:
+    """Name the sentence of ``Messages`` that tells the truth about ``error`` (docs/twilio.md, ERRORS)."""
+    if not isinstance(error, TwilioRefused):
+        return "failure"
+    if error.code in CLOSED:
+        return "closed"
+    if error.code in UNKNOWN or error.status == _NOT_FOUND:
+        return "unknown_conversation"
+    return "no_room" if error.code == NO_FREE_PLACE else "failure"
+
+
+def is_final(error: TwilioError) -> bool:
+    """Say whether nothing can ever be changed in this conversation again: it is closed, or there is none."""
+    return sentence_for(error) in ("closed", "unknown_conversation")

@@ -1,0 +1,95 @@
+"""One swap from the first look to the last removal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from router.errors import TwilioError, TwilioRefused
+from router.swap.execute import Executor, SwapFailed
+from router.swap.look import Seen, look
+from router.swap.plan import Plan, WriteAttributes, plan_swap
+from router.swap.refusal import NO_FREE_PLACE
+from router.swap.repair import Repair
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from router.model.call import ConversationRef, Identity
+    from router.model.gateway import Gateway
+    from router.model.webhook import AgentWebhooks, ScopedWebhook
+    from router.swap.target import Target
+
+LOOKS: Final = 2
+"""So often a swap is planned: once more where somebody took the last place between the look and the create."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The responder is attached. ``was_there`` says that it had been before; ``doubtful`` that a second may turn up."""
+
+    plan: Plan
+    was_there: bool
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """What is wanted of one conversation.
+
+    ``attributes`` are ours to write; ``attributes_required`` says whether a handover without them is worse than none.
+    ``replay`` asks to give the responder the customer's newest message.
+    """
+
+    gateway: Gateway
+    conversation: ConversationRef
+    target: Target
+    agents: AgentWebhooks
+    identity: Identity | None = field(default=None, repr=False)
+    replay: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    attributes_required: bool = True
+
+    async def attach(self) -> Attached:
+        """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes."""
+        executor = Executor(self.gateway, self.conversation)
+        for looks_left in reversed(range(LOOKS)):
+            seen = await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))
+            plan = self.plan(seen)
+            try:
+                doubtful = await executor.attach(plan, seen.webhooks)
+            except SwapFailed as failed:
+                if failed.removed or failed.cause.code != NO_FREE_PLACE or not looks_left:
+                    raise
+            else:
+                break
+        return Attached(plan, plan.is_met, doubtful)
+
+    def plan(self, seen: Seen) -> Plan:
+        """Plan from what was seen; raises TwilioRefused with the code 50361 where there is no room."""
+        plan = plan_swap(
+            seen.webhooks,
+            self.target,
+            self.agents,
+            replay_after=seen.replay_after(self.identity),
+            attributes=self._attributes(seen.attributes),
+        )
+        if plan is None:
+            raise TwilioRefused("plan", "all places are taken by webhooks that are not the agent's", code=NO_FREE_PLACE)
+        return plan
+
+    async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
+        """Remove the webhooks of the agent; gives back those that are owed."""
+        return await Executor(self.gateway, self.conversation).release(plan)
+
+    def repair(self, removed: tuple[ScopedWebhook, ...] = ()) -> Repair:
+        """Give what brings this swap to its end if something was left open."""
+        return Repair(Executor(self.gateway, self.conversation), self.target, self.agents, removed)
+
+    def _attributes(self, read: Mapping[str, Any] | TwilioError | None) -> WriteAttributes | None:
+        """Plan the write; never after a failed read, since it replaces the whole (docs/twilio.md, ATTRIBUTES)."""
+        if isinstance(read, TwilioError):
+            if self.attributes_required:
+                raise read
+            return None
+        return None if read is None else WriteAttributes(self.attributes, read, self.attributes_required)

@@ -1,0 +1,154 @@
+"""What went wrong: from Twilio's answer, or from the lack of one, to one of our three errors. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOO_MANY_REQUESTS: Final = frozenset({20429, 50063, 50074})
+CONFLICTS: Final = frozenset({50391, 50349, 50449})
+
+_ADDRESS: Final = re.compile(r"(?:\+|%2B)\d(?:[ ().-]{0,2}\d){4,}", re.IGNORECASE)
+_REQUEST_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_LONGEST_TEXT: Final = 200
+_LOGIN: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. ``is_cut`` says that ``body`` is only the beginning of a body that was too long."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    is_cut: bool = False
+
+    @property
+    def request_id(self) -> str:
+        """Twilio's name for the request, or an empty text (docs/twilio.md, REQUEST-ID)."""
+        found = self.headers.get("Twilio-Request-Id", "")
+        return found if _REQUEST_ID.fullmatch(found) else ""
+
+
+def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioError | None:
+    """Give the error that ``answer`` stands for, or None where it is a success that can be read.
+
+    Which error it is, is decided by Twilio's code first and by the status second (docs/twilio.md, ERROR-CODES).
+    """
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        flaw = _flaw(answer)
+        return TwilioUncertain(operation, flaw, status=answer.status, request_id=answer.request_id) if flaw else None
+    said = _json_object(answer.body) or {}
+    code = _code(said.get("code"))
+    text = _own_words(answer.status, code)
+    their_words = one_line(_their_words(said)) if said else "the answer is no JSON object"
+    return _kind(answer.status, code)(
+        operation,
+        f"{text}: {their_words}" if their_words else text,
+        status=answer.status,
+        code=code,
+        retry_after=seconds_to_wait(answer.headers.get("Retry-After", ""), now),
+        request_id=answer.request_id,
+    )
+
+
+def fault_of_network(operation: str, error: Exception, patience: float) -> TwilioError:
+    """Give the error for a request without an answer; ``patience`` is how many seconds it had.
+
+    Where no connection came about, nothing can have been sent: that is TwilioBusy. All else is TwilioUncertain.
+    """
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return TwilioBusy(operation, "no connection to Twilio in time; nothing was sent")
+        case aiohttp.ClientConnectorCertificateError():  # a connector error without an os_error
+            return TwilioBusy(operation, f"the certificate of {error.host} is not trusted; nothing was sent")
+        case aiohttp.ClientConnectorError():
+            why = one_line(str(error.strerror or error.os_error))
+            return TwilioBusy(operation, f"no connection to {error.host}:{error.port}; nothing was sent: {why}")
+        case aiohttp.ClientHttpProxyError():
+            return TwilioBusy(operation, f"the proxy refused the connection with {error.status}; nothing was sent")
+        case TimeoutError():
+            return TwilioUncertain(operation, f"Twilio did not answer within {patience:g} s")
+        case _:
+            return TwilioUncertain(
+                operation, f"the connection broke before the answer was there: {type(error).__name__}"
+            )
+
+
+def seconds_to_wait(header: str, now: datetime) -> float | None:
+    """Read a ``Retry-After``: seconds, or a date in HTTP's form; None where it is absent or neither."""
+    if _SECONDS.fullmatch(header):
+        return float(header)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
+
+
+def one_line(text: str) -> str:
+    """Make a foreign text fit for an error: one line, bounded, no control characters, no telephone numbers."""
+    flat = " ".join("".join(char if char.isprintable() else " " for char in text[: 10 * _LONGEST_TEXT]).split())
+    masked = _ADDRESS.sub("+…", flat)
+    return masked if len(masked) <= _LONGEST_TEXT else masked[: _LONGEST_TEXT - 1] + "…"
+
+
+def _flaw(answer: Answer) -> str:
+    if answer.is_cut:
+        return f"Twilio's answer has more than {len(answer.body)} bytes"
+    if answer.body and _json_object(answer.body) is None:
+        return "Twilio's answer is no JSON object"
+    return ""
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _code(found: object) -> int:
+    text = str(found)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004 - longer ones are none
+
+
+def _their_words(said: Mapping[str, Any]) -> str:
+    """Take what Twilio says: ``message``, or ``title`` and ``detail`` of a problem-details body."""
+    words = [said.get(key) for key in ("message", "title", "detail")]
+    return ": ".join(word for word in words if isinstance(word, str) and word)
+
+
+def _kind(status: int, code: int) -> type[TwilioError]:
+    if status == HTTPStatus.TOO_MANY_REQUESTS or code in TOO_MANY_REQUESTS | CONFLICTS:
+        return TwilioBusy
+    is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return TwilioRefused if is_refusal and status != HTTPStatus.REQUEST_TIMEOUT else TwilioUncertain
+
+
+def _own_words(status: int, code: int) -> str:
+    if code in CONFLICTS:
+        return "another change of the conversation is under way"
+    if status == HTTPStatus.TOO_MANY_REQUESTS or code in TOO_MANY_REQUESTS:
+        return "too many requests"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return f"Twilio does not know these credentials; check {_LOGIN}, and that they belong to TWILIO_REGION"
+    if status == HTTPStatus.FORBIDDEN:
+        return f"Twilio does not allow this; check {_LOGIN}, and what the key may do"
+    if status < HTTPStatus.BAD_REQUEST:
+        return "Twilio answered with a redirect; check HANDOVER_TWILIO_URL"
+    return "Twilio refused" if _kind(status, code) is TwilioRefused else "Twilio failed"

@@ -1,0 +1,204 @@
+"""The seven verbs that the swap asks of Twilio, on the official SDK with our transport under it."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from twilio.base.exceptions import TwilioException
+from twilio.rest import Client
+
+from router import __version__
+from router.clock import Clock
+from router.errors import SettingsError, TwilioError, TwilioRefused, TwilioUncertain
+from router.model.sids import checked_sid, is_sid
+from router.twilio.reading import attributes_of, attributes_text, message_of, webhook_of
+from router.twilio.retry import pause_before_repeat
+from router.twilio.transport import OPERATION, Limits, RequestRecord, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from router.model.call import ConversationRef
+    from router.model.gateway import Message
+    from router.model.webhook import ScopedWebhook, WebhookSpec
+
+Found = TypeVar("Found")
+
+GONE: Final = frozenset({50360, 20404})
+"""What Twilio says of a webhook, or of a conversation, that is not there (docs/twilio.md, ERROR-CODES)."""
+
+_LIMITS: Final = Limits()
+_CLOCK: Final = Clock()
+_LABEL: Final = re.compile(r"[a-z0-9-]*")
+_UNREADABLE: Final = (TwilioException, LookupError, TypeError, ValueError, AttributeError)
+"""What the SDK raises where an answer does not have the shape that it expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who we are to Twilio, and where. An API key with its secret authenticates where it is given, else the token."""
+
+    account_sid: str
+    auth_token: str = field(default="", repr=False)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    edge: str = ""
+    region: str = ""
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """User name and password of the REST API; raises SettingsError where something is missing or malformed."""
+        if not is_sid("AC", self.account_sid):
+            raise SettingsError("TWILIO_ACCOUNT_SID: expected AC and 32 hex digits, as the Twilio Console shows it")
+        if bool(self.api_key) != bool(self.api_secret):
+            raise SettingsError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both, or neither")
+        if not self.api_key and not self.auth_token:
+            raise SettingsError(
+                "TWILIO_AUTH_TOKEN is not set, nor TWILIO_API_KEY and TWILIO_API_SECRET: set one of the two"
+            )
+        return (self.api_key, self.api_secret) if self.api_key else (self.account_sid, self.auth_token)
+
+
+def _ignore(_: RequestRecord) -> None:
+    """Take note of nothing."""
+
+
+class TwilioGateway:
+    """``router/model/gateway.py: Gateway`` over HTTP. Open it with ``async with``; make it anywhere.
+
+    ``base_url`` sends every request elsewhere (HANDOVER_TWILIO_URL). ``on_request`` is told of every HTTP attempt.
+    ``chance`` gives random numbers from 0 to 1. Raises SettingsError where credentials or address cannot be right.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str = "",
+        limits: Limits = _LIMITS,
+        clock: Clock = _CLOCK,
+        chance: Callable[[], float] = random.random,
+        on_request: Callable[[RequestRecord], None] = _ignore,
+    ) -> None:
+        for name, value in (("TWILIO_EDGE", credentials.edge), ("TWILIO_REGION", credentials.region)):
+            if not _LABEL.fullmatch(value):
+                raise SettingsError(f"{name}: expected lower-case letters, digits and '-', such as 'dublin' or 'ie1'")
+        username, password = credentials.login
+        self._clock = clock
+        self._chance = chance
+        self._transport = Transport(base_url=base_url, limits=limits, clock=clock, on_request=on_request)
+        client = Client(
+            username,
+            password,
+            credentials.account_sid,
+            region=credentials.region or None,
+            edge=credentials.edge or None,
+            http_client=self._transport,
+            environment={"TWILIO_ACCOUNT_SID": credentials.account_sid},  # an empty one would mean os.environ
+            user_agent_extensions=[f"handover-router/{__version__}"],
+        )
+        # Named here and not at the first call: the SDK imports the resources when they are first named.
+        self._services = client.conversations.v1.services
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transport.__aexit__()
+
+    async def list_webhooks(self, conversation: ConversationRef) -> Sequence[ScopedWebhook]:
+        """List the scoped webhooks, all of them, in Twilio's order."""
+        webhooks = self._at(conversation).webhooks
+        # Without a limit: the SDK makes one into a PageSize that Twilio does not allow (docs/twilio.md, WEBHOOK-PAGES).
+        found = await self._ask("list_webhooks", webhooks.list_async)
+        return [webhook_of("list_webhooks", webhook) for webhook in found]
+
+    async def create_webhook(
+        self, conversation: ConversationRef, spec: WebhookSpec, replay_after: int | None = None
+    ) -> ScopedWebhook:
+        """Create one; repeated only where Twilio did not take the request up: a second would be a second responder."""
+        webhooks = self._at(conversation).webhooks
+        wanted = _configuration(spec)
+        if replay_after is not None:
+            wanted["configuration_replay_after"] = replay_after
+        found = await self._ask("create_webhook", lambda: webhooks.create_async(**wanted), is_safe_to_repeat=False)
+        return webhook_of("create_webhook", found)
+
+    async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
+        """Point a studio webhook at another flow, in place."""
+        webhook = self._at(conversation).webhooks(checked_sid("WH", sid))
+        flow = checked_sid("FW", flow)
+        found = await self._ask("redirect_webhook", lambda: webhook.update_async(configuration_flow_sid=flow))
+        return webhook_of("redirect_webhook", found)
+
+    async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:
+        """Delete one; that it is gone already is success."""
+        webhook = self._at(conversation).webhooks(checked_sid("WH", sid))
+        try:
+            await self._ask("delete_webhook", webhook.delete_async)
+        except TwilioRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND and error.code not in GONE:
+                raise
+
+    async def newest_message(self, conversation: ConversationRef) -> Message | None:
+        """Fetch the newest message, or None where there is none yet."""
+        messages = self._at(conversation).messages
+        found = await self._ask("newest_message", lambda: messages.list_async(order="desc", limit=1, page_size=1))
+        return message_of("newest_message", found[0]) if found else None
+
+    async def fetch_attributes(self, conversation: ConversationRef) -> Mapping[str, Any]:
+        """Fetch the conversation's attributes; raises TwilioUncertain where they are no JSON object."""
+        found = await self._ask("fetch_attributes", self._at(conversation).fetch_async)
+        return attributes_of("fetch_attributes", found.attributes)
+
+    async def write_attributes(self, conversation: ConversationRef, attributes: Mapping[str, Any]) -> None:
+        """Write the attributes as a whole: Twilio merges nothing, calls no webhook (docs/twilio.md, REST-SILENT)."""
+        there = self._at(conversation)
+        text = attributes_text("write_attributes", attributes)
+        await self._ask("write_attributes", lambda: there.update_async(attributes=text))
+
+    def _at(self, conversation: ConversationRef) -> Any:
+        """Name the conversation to the SDK, which puts SIDs into the path as they are (docs/twilio.md, SDK-PATH)."""
+        service = self._services(checked_sid("IS", conversation.service))
+        return service.conversations(checked_sid("CH", conversation.sid))
+
+    async def _ask(
+        self, operation: str, request: Callable[[], Awaitable[Found]], *, is_safe_to_repeat: bool = True
+    ) -> Found:
+        """Ask Twilio, and ask again where the policy lets us (``router/twilio/retry.py``)."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await _ask_once(operation, request)
+            except TwilioError as error:
+                pause = pause_before_repeat(error, attempt, is_safe_to_repeat=is_safe_to_repeat, chance=self._chance())
+                if pause is None:
+                    raise
+            await self._clock.sleep(pause)
+
+
+async def _ask_once(operation: str, request: Callable[[], Awaitable[Found]]) -> Found:
+    named = OPERATION.set(operation)
+    try:
+        return await request()
+    except _UNREADABLE as error:
+        raise TwilioUncertain(operation, "Twilio's answer has not the shape that it should have") from error
+    finally:
+        OPERATION.reset(named)
+
+
+def _configuration(spec: WebhookSpec) -> dict[str, Any]:
+    wanted = {
+        "configuration_url": spec.url,
+        "configuration_method": spec.method.lower(),  # shown back in capitals at times, taken in small letters
+        "configuration_filters": list(spec.filters),
+        "configuration_triggers": list(spec.triggers),
+        "configuration_flow_sid": spec.flow,
+    }
+    return {"target": str(spec.target)} | {name: value for name, value in wanted.items() if value}

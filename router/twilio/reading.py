@@ -1,0 +1,79 @@
+"""From the SDK's records to the model's values and back, with every doubt raised as an error. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from router.errors import TwilioRefused, TwilioUncertain
+from router.model.gateway import Message
+from router.model.sids import is_sid
+from router.model.webhook import ScopedWebhook, WebhookSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST_ATTRIBUTES: Final = 16 * 1024
+"""Bytes that a conversation's attributes may have (docs/twilio.md, ATTRIBUTES)."""
+
+TOO_LONG: Final = 50303
+NOT_JSON: Final = 50304
+
+
+def webhook_of(operation: str, found: Any) -> ScopedWebhook:
+    """Read a webhook; raises TwilioUncertain where it has no SID or no configuration to read."""
+    configuration = found.configuration
+    if not is_sid("WH", found.sid) or not isinstance(configuration, dict):
+        raise TwilioUncertain(operation, "Twilio's answer shows a webhook without SID or configuration")
+    spec = WebhookSpec(
+        target=found.target or "",
+        url=configuration.get("url") or "",
+        method=configuration.get("method") or "",
+        filters=tuple(configuration.get("filters") or ()),
+        triggers=tuple(configuration.get("triggers") or ()),
+        flow=configuration.get("flow_sid") or "",
+    )
+    return ScopedWebhook(found.sid, spec)
+
+
+def message_of(operation: str, found: Any) -> Message:
+    """Read a message; raises TwilioUncertain where it has no index."""
+    if not isinstance(found.index, int):
+        raise TwilioUncertain(operation, "Twilio's answer shows a message without index")
+    return Message(index=found.index, author=found.author or "", participant=found.participant_sid or "")
+
+
+def attributes_of(operation: str, text: object) -> Mapping[str, Any]:
+    """Read attributes; raises TwilioUncertain where they are no JSON object: writing over them would lose them."""
+    try:
+        found = json.loads(text, parse_constant=_refuse) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise TwilioUncertain(operation, "the conversation's attributes are no JSON object; nothing was written")
+    return found
+
+
+def attributes_text(operation: str, attributes: Mapping[str, Any]) -> str:
+    """Write attributes as JSON, as short as it goes; raises TwilioRefused where Twilio would refuse them."""
+    try:
+        text = json.dumps(dict(attributes), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
+        text = json.dumps(dict(attributes), allow_nan=False, separators=(",", ":"))
+        size = len(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TwilioRefused(
+            operation, f"the attributes are no JSON: {error}; nothing was sent", code=NOT_JSON
+        ) from error
+    if size > LARGEST_ATTRIBUTES:
+        raise TwilioRefused(
+            operation,
+            f"the attributes have {size} bytes, {LARGEST_ATTRIBUTES} are allowed; nothing was sent",
+            code=TOO_LONG,
+        )
+    return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
