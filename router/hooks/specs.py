@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 
 @hookspec
-def plugin_info() -> Mapping[str, Any]:  # type: ignore[empty-body]
+def plugin_info() -> Mapping[str, Any]:  # type: ignore[empty-body]  # a spec has no body
     """Describe the plugin. Kind: description; called once, at load.
 
     All keys may be left out: ``name`` (text, for people; routes.yaml uses the name of the file or entry point),

@@ -157,7 +157,7 @@ class TwilioGateway:
         return attributes_of("fetch_attributes", found.attributes)
 
     async def write_attributes(self, conversation: ConversationRef, attributes: Mapping[str, Any]) -> None:
-        """Write the attributes as a whole: Twilio merges nothing, calls no webhook (docs/twilio.md, REST-SILENT)."""
+        """Write the attributes as a whole: Twilio merges nothing, calls no webhook (docs/twilio.md, REST-EVENTS)."""
         there = self._at(conversation)
         text = attributes_text("write_attributes", attributes)
         await self._ask("write_attributes", lambda: there.update_async(attributes=text))

@@ -172,7 +172,7 @@ async def test_attributes_that_cannot_be_read_are_an_error(
 async def test_attributes_are_written_as_a_whole_and_in_silence(
     stub: Stub, gateway: TwilioGateway, where: ConversationRef
 ) -> None:
-    """The write has no ``X-Twilio-Webhook-Enabled``, so that no flow and no agent is called for it (REST-SILENT)."""
+    """The write has no ``X-Twilio-Webhook-Enabled``, so that no flow and no agent is called for it (REST-EVENTS)."""
     stub.answers(Reply({"sid": CH, "attributes": "{}"}))
     await gateway.write_attributes(where, {"a": "ü&=", "n": [0, None]})
     (seen,) = stub.seen

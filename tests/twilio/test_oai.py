@@ -79,7 +79,7 @@ async def test_the_limit_that_the_sdk_would_send_is_not_described(
 async def test_the_sdk_sends_the_webhook_header_only_where_it_is_asked_to(
     stub: Stub, gateway: TwilioGateway, where: ConversationRef
 ) -> None:
-    """The header that calls webhooks for a write exists on conversations, and only we do not use it (REST-SILENT)."""
+    """The header that calls webhooks for a write exists on conversations, and only we do not use it (REST-EVENTS)."""
     stub.rule = answer
     there = gateway._at(where)
     await there.update_async(attributes="{}", x_twilio_webhook_enabled="true")

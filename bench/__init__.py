@@ -1,0 +1,1 @@
+"""Figures of the router beside a floor, both measured in one run."""

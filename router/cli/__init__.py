@@ -1,0 +1,59 @@
+"""The command ``handover``: one small file a command, imported when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from router import __version__
+from router.errors import ConfigError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = ("serve", "demo", "sandbox", "check")
+
+
+class _Lazy(click.Group):
+    """A group whose commands are modules beside this one: ``check`` must not wait for the web to be imported."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"router.cli.{name}").command
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="handover")
+def group() -> None:
+    """Hand a Twilio Conversation from an AI agent to a Studio Flow, and never strand the customer.
+
+    \b
+    Start here:
+      handover demo                  see a handover, with no account and no configuration
+      handover check                 every fault of ./routes.yaml
+      handover serve                 answer the agent's tool calls
+
+    Settings come from the environment or from ./.env; docs/settings.md lists them all.
+    Exit codes: 0 right, 1 the thing asked about is wrong, 2 wrong usage.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake ends in one clear line on stderr a fault, never in a traceback."""
+    try:
+        group.main(args=arguments, prog_name="handover")
+    except (ConfigError, SettingsError) as error:
+        click.echo(_prefixed(error), err=True)
+        sys.exit(1)
+
+
+def _prefixed(error: Exception) -> Any:
+    return str(error) if isinstance(error, ConfigError) else f"handover: {error}"

@@ -1,0 +1,89 @@
+"""``handover serve``: the server."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from router.errors import SettingsError
+from router.settings import Settings, with_dotenv
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+
+@click.command("serve")
+@click.option("--config", type=click.Path(path_type=Path), help="The routes; default $HANDOVER_CONFIG or routes.yaml.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes to serve with.")
+def command(config: Path | None, host: str, port: int, workers: int) -> None:
+    """Answer the agent's tool calls.
+
+    \b
+    Needed: TWILIO_ACCOUNT_SID, and TWILIO_AUTH_TOKEN or TWILIO_API_KEY with TWILIO_API_SECRET.
+    Needed for signatures: TWILIO_AUTH_TOKEN, and HANDOVER_PUBLIC_URL as the agent calls it.
+    Useful: HANDOVER_SECRET (a shared secret), HANDOVER_ADMIN_TOKEN (for POST /-/reload).
+
+    \b
+    Example:
+      TWILIO_ACCOUNT_SID=AC... TWILIO_AUTH_TOKEN=... HANDOVER_PUBLIC_URL=https://handover.example.com handover serve
+    """
+    listener, here = _listen(host, port)
+    environ = with_dotenv(os.environ, Path.cwd())
+    if config:
+        environ["HANDOVER_CONFIG"] = str(config)
+    if not environ.get("HANDOVER_PUBLIC_URL"):
+        environ["HANDOVER_PUBLIC_URL"] = here
+        click.echo(f"handover: HANDOVER_PUBLIC_URL is not set; signatures are checked against {here}", err=True)
+    os.environ.update(environ)  # the workers are processes of their own and inherit nothing else
+    with listener:
+        app = from_environ()
+        click.echo(f"handover: serving on {here}", err=True)
+        _run(app, listener, workers, patience=math.ceil(Settings.read(environ).deadline))
+
+
+def _listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """Take the port before anything is said of it, and give the URL; raises SettingsError where it cannot be taken."""
+    is_v6 = ":" in host
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(f"--host {host} --port {port}: {error.strerror}; choose another") from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener, f"http://{f'[{host}]' if is_v6 else host}:{listener.getsockname()[1]}"
+
+
+def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -> None:
+    """Serve until SIGINT or SIGTERM, which is no failure; a request in flight then has ``patience`` seconds."""
+    import uvicorn  # noqa: PLC0415 - `handover --help` need not wait for the server
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+
+    make = partial(uvicorn.Config, access_log=False, log_level="warning", timeout_graceful_shutdown=patience)
+    # Uvicorn stops in good order and then raises the signal again, which for SIGTERM would mean to die of it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        if workers > 1:
+            config = make("router.cli.serve:from_environ", factory=True, workers=workers)
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            server = uvicorn.Server(make(app))
+            server.run(sockets=[listener])
+            sys.exit(not server.started)
+
+
+def from_environ() -> Starlette:
+    """Make the app that the environment describes; each worker process calls it."""
+    from router.log import new_log  # noqa: PLC0415 - see above
+    from router.web.app import create_app  # noqa: PLC0415 - see above
+
+    return create_app(Settings.read(os.environ), os.environ, new_log(sys.stderr))

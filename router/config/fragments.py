@@ -1,0 +1,128 @@
+"""``include``: further files of a team each, merged into the one that names them."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from router.config.document import Document, Trail, trails_in
+from router.config.wording import kind, named, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from router.config.faults import Faults
+
+MOST: Final = 1000
+"""So many fragments a file may include."""
+
+_SECTIONS: Final[dict[str, type[Any]]] = {"flows": dict, "tools": dict, "tests": list}
+"""What a fragment may hold."""
+
+
+class Inclusion:
+    """Merges the fragments that ``document`` names into it; ``read`` reads one, or gives None after telling why not."""
+
+    def __init__(self, path: Path, document: Document, read: Callable[[Path], Document | None], faults: Faults) -> None:
+        self._path = path
+        self._document = document
+        self._read = read
+        self._faults = faults
+
+    def apply(self) -> None:
+        """Merge the fragments in the order of their names."""
+        for fragment in self._named():
+            found = self._read(fragment)
+            if found is not None:
+                self._merge(found)
+
+    def _named(self) -> list[Path]:
+        """Find the files; a pattern that finds none is no fault, a plain name without a file is."""
+        patterns = self._document.data.get("include")
+        files: dict[Path, None] = {}
+        for index, pattern in enumerate(patterns if isinstance(patterns, list) else []):
+            trail: Trail = ("include", index)
+            if isinstance(pattern, str) and pattern and not self._document.is_spoilt(trail):
+                files |= dict.fromkeys(self._matching(pattern, trail))
+        return sorted(files)
+
+    def _matching(self, pattern: str, trail: Trail) -> list[Path]:
+        directory, place = self._path.parent, self._document.value(trail)
+        if "**" in pattern:
+            message = f"{quoted(pattern)} goes down into every directory; name the directory, with '*' for its files"
+            self._faults.error(place, "include-pattern", message)
+            return []
+        if PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
+            message = f"{quoted(pattern)} leaves the directory of this file; fragments stand below it"
+            self._faults.error(place, "include-outside", message)
+            return []
+        if not any(character in pattern for character in "*?["):
+            found = [directory / pattern]
+        else:
+            found = list(islice((path for path in directory.glob(pattern) if path.is_file()), MOST + 1))
+        if len(found) > MOST:
+            message = f"{quoted(pattern)} finds more than {MOST} files; name a directory that holds fragments only"
+            self._faults.error(place, "include-many", message)
+            return []
+        return [path for path in found if self._may_stand(path, trail)]
+
+    def _may_stand(self, path: Path, trail: Trail) -> bool:
+        try:
+            real, root = path.resolve(), self._path.resolve()
+        except (OSError, RuntimeError, ValueError):
+            return True  # reading it tells what is wrong with it
+        if real == root:
+            self._faults.error(self._document.value(trail), "include-self", f"{quoted(str(path))} is this file itself")
+        elif not real.is_relative_to(root.parent):
+            message = f"{quoted(str(path))} links to a file outside the directory of this file"
+            self._faults.error(self._document.value(trail), "include-outside", message)
+        else:
+            return True
+        return False
+
+    def _merge(self, fragment: Document) -> None:
+        for section, value in fragment.data.items():
+            trail: Trail = (section,)
+            if section not in _SECTIONS:
+                message = f"a fragment has no key {quoted(section)}; it may have: {', '.join(_SECTIONS)}"
+                self._faults.error(fragment.key(trail), "include-key", message)
+            elif not isinstance(value, _SECTIONS[section]):
+                message = f"{named(trail)} is a {kind(value)}, expected a {kind(_SECTIONS[section]())}"
+                self._faults.error(fragment.value(trail), "type-wrong", message)
+            elif isinstance(value, dict):
+                self._add(fragment, section, value)
+            else:
+                self._append(fragment, section, value)
+
+    def _append(self, fragment: Document, section: str, items: Sequence[Any]) -> None:
+        there = self._document.data.setdefault(section, [])
+        if isinstance(there, list):
+            for index, item in enumerate(items):
+                self._adopt(fragment, (section, index), (section, len(there)), item)
+                there.append(item)
+
+    def _add(self, fragment: Document, section: str, items: dict[str, Any]) -> None:
+        there = self._document.data.setdefault(section, {})
+        if not isinstance(there, dict):
+            return
+        for name, item in items.items():
+            trail: Trail = (section, name)
+            if name in there:
+                first = self._document.key(trail)
+                message = f"{named(trail)} is already defined in {first.file}:{first.line}; keep one of the two"
+                self._faults.error(fragment.key(trail), "defined-twice", message)
+                continue
+            self._adopt(fragment, trail, trail, item)
+            there[name] = item
+
+    def _adopt(self, fragment: Document, source: Trail, target: Trail, item: Any) -> None:
+        """Take over the places, origins and known faults of a fragment's value."""
+        for inner in ((), *trails_in(item)):
+            old, new = (*source, *inner), (*target, *inner)
+            self._document.keys[new] = fragment.key(old)
+            self._document.values[new] = fragment.value(old)
+            if old in fragment.origins:
+                self._document.origins[new] = fragment.origins[old]
+            if old in fragment.spoilt:
+                self._document.spoilt.add(new)

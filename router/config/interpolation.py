@@ -1,0 +1,103 @@
+"""``${env:NAME}``, ``${env:NAME:-default}``, ``${file:PATH}`` in texts: put in after parsing, so that places hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from router.config.document import ROOT, Document, Origin, Trail
+from router.config.files import Unreadable, contents
+from router.config.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from router.config.faults import Faults
+
+_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORMS: Final = "${env:NAME}, ${env:NAME:-default} and ${file:PATH}; a plain ${ is written $${"
+
+
+class _Missing(Exception):
+    """A reference to what is not there, or that is none."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Interpolation:
+    """Puts in what texts refer to, from ``environ`` and from files; ``read`` gathers the files that were read."""
+
+    def __init__(self, environ: Mapping[str, str], faults: Faults) -> None:
+        self._environ = environ
+        self._faults = faults
+        self.read: dict[Path, bytes] = {}
+
+    def apply(self, document: Document) -> None:
+        """Replace the references in every text of ``document``; what is missing is a fault at its place."""
+        document.data = self._walk(document, document.data, ROOT)
+
+    def _walk(self, document: Document, value: Any, trail: Trail) -> Any:
+        if isinstance(value, dict):
+            return {key: self._walk(document, inner, (*trail, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._walk(document, inner, (*trail, index)) for index, inner in enumerate(value)]
+        if isinstance(value, str) and "${" in value:
+            return self._replaced(document, value, trail)
+        return value
+
+    def _replaced(self, document: Document, text: str, trail: Trail) -> str:
+        place = document.value(trail)
+        values = {"$${": "${"}
+        origins: list[Origin] = []
+        for found in _REFERENCE.finditer(text):
+            reference = found.group()
+            if reference in values:
+                continue
+            values[reference] = ""
+            try:
+                values[reference], origin = self._look_up(found, Path(place.file).parent)
+                origins.append(origin)
+            except _Missing as missing:
+                self._faults.error(place, missing.code, str(missing))
+                document.spoilt.add(trail)
+        if origins:
+            references = " and ".join(dict.fromkeys(origin.reference for origin in origins))
+            document.origins[trail] = Origin(references, all(origin.is_default for origin in origins))
+        return _REFERENCE.sub(lambda found: values[found.group()], text)
+
+    def _look_up(self, found: re.Match[str], directory: Path) -> tuple[str, Origin]:
+        kind, colon, rest = (found.group(1) or "").partition(":")
+        if kind == "env" and colon:
+            return self._variable(rest, found.group())
+        if kind == "file" and rest:
+            return self._file(rest, directory), Origin(f"${{file:{rest}}}")
+        hint = f"; did you mean ${{env:{kind}}}?" if not colon and _NAME.fullmatch(kind) else ""
+        raise _Missing("reference-unknown", f"{quoted(found.group())} refers to nothing; there are {_FORMS}{hint}")
+
+    def _variable(self, text: str, reference: str) -> tuple[str, Origin]:
+        name, dash, default = text.partition(":-")
+        if not _NAME.fullmatch(name):
+            raise _Missing("reference-unknown", f"{quoted(reference)} names no variable; there are {_FORMS}")
+        value = self._environ.get(name)
+        if dash and not value:
+            return default, Origin(f"${{env:{name}}}", is_default=True)
+        if value is None:
+            remedy = f"set it, or give a default: ${{env:{name}:-default}}"
+            raise _Missing("env-missing", f"the environment variable {name} is not set; {remedy}")
+        return value, Origin(f"${{env:{name}}}")
+
+    def _file(self, name: str, directory: Path) -> str:
+        path = directory / name
+        try:
+            found = contents(path)
+            text = found.decode("utf-8-sig")
+        except Unreadable as error:
+            raise _Missing("reference-file", f"the file {quoted(name)} {error}") from None
+        except UnicodeDecodeError:
+            raise _Missing("reference-file", f"the file {quoted(name)} is not UTF-8") from None
+        self.read[path] = found
+        return text.removesuffix("\n").removesuffix("\r")

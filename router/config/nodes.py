@@ -1,0 +1,226 @@
+"""From text to data: YAML's events put together under stricter rules than YAML's own, each value with its place.
+
+Events instead of PyYAML's node tree: its composer recurses, so a file could choose how deep our stack grows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from yaml import events
+
+from router.config.document import ROOT, Document, Place, Trail
+from router.config.scalars import AmbiguousScalar, meaning
+from router.config.syntax import Broken, events_of
+from router.config.wording import kind, quoted
+
+if TYPE_CHECKING:
+    from router.config.faults import Faults
+
+DEEPEST: Final = 40
+"""So many collections may stand in each other; the grammar itself needs less than ten."""
+
+MOST_VALUES: Final = 150_000
+"""So many values a file may have, counting what its aliases stand for."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection that is being read. ``key`` is the one whose value comes next; ``drops`` its value."""
+
+    data: dict[str, Any] | list[Any]
+    trail: Trail
+    anchor: str | None
+    key: str | None = None
+    drops: bool = False
+
+
+@dataclass(slots=True)
+class _Composer:
+    document: Document
+    faults: Faults
+    opened: list[_Open] = field(default_factory=list)
+    anchors: dict[str, tuple[Trail, Any]] = field(default_factory=dict)
+    count: int = 0
+    has_root: bool = False
+
+    def take(self, event: events.Event) -> None:
+        """Take the next event of the file."""
+        match event:
+            case events.ScalarEvent():
+                if self._awaits_key():
+                    self._take_key(event)
+                else:
+                    self._take_scalar(event)
+            case events.MappingStartEvent() | events.SequenceStartEvent():
+                self._open(event, {} if isinstance(event, events.MappingStartEvent) else [])
+            case events.MappingEndEvent() | events.SequenceEndEvent():
+                self.opened.pop()
+            case events.AliasEvent():
+                self._take_alias(event)
+            case events.DocumentStartEvent() if self.has_root:
+                raise Broken(self._place(event), "yaml-documents", "a second document begins here; a file holds one")
+
+    def _awaits_key(self) -> bool:
+        return bool(self.opened) and isinstance(self.opened[-1].data, dict) and self.opened[-1].key is None
+
+    def _take_key(self, event: events.ScalarEvent) -> None:
+        place, inner, word = self._place(event), self.opened[-1], event.value
+        drops = False
+        if self._is_plain(event) and word == "<<":
+            self.faults.error(place, "yaml-merge", "'<<' merges are not used here: 'defaults' and tools are inherited")
+            drops = True
+            if inner.trail:
+                self.document.spoilt.add(inner.trail)
+        elif event.tag is not None:
+            self._refuse_tag(place, event.tag)
+        elif self._is_plain(event) and not isinstance(_guess(word), str):
+            self.faults.error(
+                place, "key-type", f"the key {word or 'nothing'} is no text to every reader of YAML; put it into quotes"
+            )
+        trail = (*inner.trail, word)
+        if trail in self.document.keys and not drops:
+            first = self.document.keys[trail]
+            self.faults.error(
+                place, "key-duplicate", f"{quoted(word)} stands here a second time; the first is in line {first.line}"
+            )
+            drops = True
+        if not drops:
+            self.document.keys[trail] = place
+        inner.key, inner.drops = word, drops
+
+    def _take_scalar(self, event: events.ScalarEvent) -> None:
+        place, trail = self._place(event), self._next_trail()
+        value: Any = event.value
+        if event.tag is not None:
+            self._refuse_tag(place, event.tag)
+            self.document.spoilt.add(trail)
+        elif self._is_plain(event):
+            try:
+                value = meaning(value)
+            except AmbiguousScalar as ambiguous:
+                self.faults.error(place, ambiguous.code, str(ambiguous))
+                self.document.spoilt.add(trail)
+        self._add(place, event.anchor, trail, value)
+
+    def _open(self, event: events.CollectionStartEvent, data: dict[str, Any] | list[Any]) -> None:
+        place = self._place(event)
+        if self._awaits_key():
+            raise Broken(
+                place, "key-type", f"a {kind(data)} cannot be a key here; text that begins with {{ or [ needs quotes"
+            )
+        trail = self._next_trail()
+        self._check_depth(place, trail)
+        if event.tag is not None:
+            self._refuse_tag(place, event.tag)
+            self.document.spoilt.add(trail)
+        self._add(place, event.anchor, trail, data)
+        self.opened.append(_Open(data, trail, event.anchor))
+
+    def _take_alias(self, event: events.AliasEvent) -> None:
+        place, name = self._place(event), event.anchor
+        if self._awaits_key():
+            raise Broken(place, "key-type", "an alias cannot be a key here")
+        if any(open_.anchor == name for open_ in self.opened):
+            raise Broken(place, "alias-cycle", f"the alias *{name} stands within the value that it repeats")
+        if name not in self.anchors:
+            raise Broken(place, "alias-unknown", f"the alias *{name} repeats nothing: no &{name} stands before it")
+        source, value = self.anchors[name]
+        trail = self._next_trail()
+        self._add(place, None, trail, self._copy(place, source, trail, value))
+
+    def _copy(self, place: Place, source: Trail, target: Trail, value: Any) -> Any:
+        """Copy what an alias stands for, with the places at which it is written; count all of it."""
+        self._count(place)
+        self._check_depth(place, target)
+        if source in self.document.spoilt:
+            self.document.spoilt.add(target)
+        if not isinstance(value, dict | list):
+            return value
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        copied: dict[Any, Any] = {}
+        for step, inner in items:
+            self.document.values[*target, step] = self.document.value((*source, step))
+            if isinstance(value, dict):
+                self.document.keys[*target, step] = self.document.key((*source, step))
+            copied[step] = self._copy(place, (*source, step), (*target, step), inner)
+        return copied if isinstance(value, dict) else list(copied.values())
+
+    def _next_trail(self) -> Trail:
+        if not self.opened:
+            return ROOT
+        inner = self.opened[-1]
+        if isinstance(inner.data, list):
+            return (*inner.trail, len(inner.data))
+        # What is dropped gets a trail that no key can have, so that it leaves the first one's places alone.
+        return (*inner.trail, f"{inner.key}\0{self.count}" if inner.drops else inner.key or "")
+
+    def _add(self, place: Place, anchor: str | None, trail: Trail, value: Any) -> None:
+        """Put a value where it belongs."""
+        self._count(place)
+        self.document.values[trail] = place
+        if anchor is not None:
+            self.anchors[anchor] = (trail, value)
+        if not self.opened:
+            self.document.data = value
+            self.has_root = True
+        elif isinstance(self.opened[-1].data, list):
+            self.opened[-1].data.append(value)
+        else:
+            inner = self.opened[-1]
+            if not inner.drops:
+                self.opened[-1].data[inner.key or ""] = value
+            inner.key = None
+
+    def _count(self, place: Place) -> None:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            message = f"more than {MOST_VALUES} values, counting what aliases repeat; split the file with 'include'"
+            raise Broken(place, "file-values", message)
+
+    def _check_depth(self, place: Place, trail: Trail) -> None:
+        if len(trail) > DEEPEST:
+            raise Broken(place, "file-depth", f"more than {DEEPEST} lists and mappings stand in each other")
+
+    def _refuse_tag(self, place: Place, tag: str) -> None:
+        name = tag.replace("tag:yaml.org,2002:", "!!")
+        self.faults.error(place, "yaml-tag", f"the tag {quoted(name)} is not used here; text is told by quotes alone")
+
+    def _place(self, event: events.Event) -> Place:
+        mark: Any = event.start_mark
+        return Place(self.document.start.file, mark.line + 1, mark.column + 1)
+
+    @staticmethod
+    def _is_plain(event: events.ScalarEvent) -> bool:
+        return not event.style
+
+
+def _guess(word: str) -> object:
+    """Say what a word means, or that it means several things, which is no text either."""
+    try:
+        return meaning(word)
+    except AmbiguousScalar:
+        return None
+
+
+def compose(text: str, file: str, faults: Faults) -> Document | None:
+    """Read ``text`` into a Document; None where it breaks off, which ``faults`` tell like all that was found."""
+    document = Document(None, Place(file, 1, 1))
+    composer = _Composer(document, faults)
+    try:
+        for event in events_of(text, file):
+            composer.take(event)
+    except Broken as broken:
+        faults.error(broken.place, broken.code, broken.message)
+        return None
+    if document.data is None and not document.spoilt:
+        faults.error(
+            document.start, "file-empty", "the file is empty; the least that it needs is 'version: 1' and a tool"
+        )
+        return None
+    if not isinstance(document.data, dict):
+        message = f"the file is a {kind(document.data)}, expected a mapping: keys such as version: and tools:"
+        faults.error(document.value(ROOT), "type-wrong", message)
+        return None
+    return document

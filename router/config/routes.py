@@ -1,0 +1,100 @@
+"""From sound data to Routes: each route with all that it inherits, ready to be looked up."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from router.config.checks import is_left_out
+from router.config.inheritance import inherited, intent_layers, plugin_layers, tool_layers
+from router.config.plugins import entries, key_of
+from router.model.messages import Messages
+from router.model.routes import AuthKind, AuthMethod, Intent, PluginUse, Replay, Route, Routes, Tool
+from router.model.sids import is_sid
+from router.model.webhook import AgentWebhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from router.config.inheritance import Layer
+    from router.config.plugins import Configs
+    from router.config.review import Review
+
+
+def build(review: Review, configs: Configs, digest: str) -> Routes:
+    """Compile what was reviewed and found without error; ``configs`` are the plugins'."""
+    return _Builder(review, configs).routes(digest)
+
+
+class _Builder:
+    def __init__(self, review: Review, configs: Configs) -> None:
+        self._data = review.data
+        self._review = review
+        self._plugins = entries(review)
+        self._flows: dict[str, str] = dict(review.data.get("flows", {}))
+        self._configs = configs
+
+    def routes(self, digest: str) -> Routes:
+        tools = {path: self._tool(path, tool) for path, tool in self._data["tools"].items()}
+        return Routes(
+            tools=MappingProxyType(tools),
+            flows=MappingProxyType(self._flows),
+            auth=tuple(self._auth()),
+            agent_webhooks=AgentWebhooks.of(*self._data.get("assistant_webhooks", [])),
+            digest=digest,
+        )
+
+    def _auth(self) -> list[AuthMethod]:
+        """Take the proofs less those whose secret is left out by its own default."""
+        methods: list[AuthMethod] = []
+        for index, proof in self._review.entries("auth"):
+            if proof == AuthKind.TWILIO_SIGNATURE:
+                methods.append(AuthMethod(AuthKind.TWILIO_SIGNATURE))
+            elif proof["secret"] or not is_left_out(self._review, ("auth", index, "secret")):
+                methods.append(AuthMethod(AuthKind.SECRET, proof["secret"]))
+        return methods
+
+    def _tool(self, path: str, tool: Mapping[str, Any]) -> Tool:
+        return Tool(
+            path=path,
+            route=self._route(tool_layers(self._data, path)),
+            name=tool.get("name", ""),
+            description=tool.get("description", ""),
+            intent_input=tool.get("intent", "intent"),
+            intents=MappingProxyType(
+                {
+                    name: Intent(
+                        name=name,
+                        route=self._route(intent_layers(self._data, path, name)),
+                        description=intent.get("description", ""),
+                        aliases=tuple(intent.get("aliases", ())),
+                    )
+                    for name, intent in tool.get("intents", {}).items()
+                }
+            ),
+            fallback=tool.get("fallback", ""),
+            query=frozenset(tool.get("query", ())),
+        )
+
+    def _route(self, layers: Sequence[Layer]) -> Route:
+        merged = inherited(layers)
+        return Route(
+            flow=self._flow(merged.get("flow", "")),
+            replay=Replay(merged.get("replay", Replay.NONE)),
+            dry_run=merged.get("dry_run", False),
+            messages=Messages.of(merged.get("messages", {})),
+            plugins=tuple(self._uses(layers)),
+        )
+
+    def _flow(self, flow: str) -> str:
+        """Give the Flow SID; one that a route spells out is listed from then on like those of ``flows``."""
+        if is_sid("FW", flow) and flow not in self._flows.values():
+            self._flows[flow] = flow
+        return self._flows.get(flow, flow)
+
+    def _uses(self, layers: Sequence[Layer]) -> Iterator[PluginUse]:
+        """Yield the plugins as this route uses them, in the order of the file, less those that it switches off."""
+        for entry in self._plugins:
+            chain = plugin_layers(entry.name, entry.layer, layers)
+            if chain is not None:
+                yield PluginUse(entry.name, MappingProxyType(self._configs[key_of(chain)]), entry.on_error)

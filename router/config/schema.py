@@ -1,0 +1,211 @@
+"""A document held against a JSON Schema: every error at its place, in words for whoever wrote the file."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jsonschema import Draft202012Validator
+from referencing import Registry
+
+from router import bundled
+from router.config.document import at
+from router.config.scalars import AmbiguousScalar, meaning
+from router.config.wording import described, named, quoted, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+    from router.config.document import Document, Place, Trail
+    from router.config.faults import Faults
+
+_KINDS: Final = {
+    "string": "text",
+    "object": "a mapping",
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
+_LIMITS: Final = {
+    "minLength": "is too short: at least {limit} characters",
+    "maxLength": "is too long: at most {limit} characters",
+    "minItems": "has too few entries: at least {limit}",
+    "maxItems": "has too many entries: at most {limit}",
+    "minProperties": "has too few entries: at least {limit}",
+    "maxProperties": "has too many entries: at most {limit}",
+    "uniqueItems": "names something twice",
+    "minimum": "is too small: at least {limit}",
+    "maximum": "is too large: at most {limit}",
+    "exclusiveMinimum": "is too small: more than {limit}",
+    "exclusiveMaximum": "is too large: less than {limit}",
+}
+_LEAST: Final = ("minLength", "minItems", "minProperties")
+
+
+@cache
+def grammar() -> Validator:
+    """The schema of routes.yaml, ready to use."""
+    return validator(json.loads(bundled.SCHEMA.read_text("utf-8")))
+
+
+def validator(schema: Mapping[str, Any]) -> Validator:
+    """Make a schema ready to use. It reaches no other schema, least of all over the network."""
+    return Draft202012Validator(schema, registry=Registry())
+
+
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    """One error of jsonschema's: ``wanted`` is the value of the keyword, ``schema`` what the keyword stands in."""
+
+    trail: Trail
+    keyword: str
+    wanted: Any
+    found: Any
+    schema: Mapping[str, Any]
+    is_of_key: bool
+
+    @classmethod
+    def of(cls, error: ValidationError) -> _Violation:
+        return cls(
+            trail=tuple(error.absolute_path),
+            keyword=str(error.validator),
+            wanted=error.validator_value,
+            found=error.instance,
+            schema=error.schema if isinstance(error.schema, dict) else {},
+            is_of_key="propertyNames" in error.absolute_schema_path,
+        )
+
+    @property
+    def kinds(self) -> list[str]:
+        """The types that the keyword ``type`` allows."""
+        return [self.wanted] if isinstance(self.wanted, str) else list(self.wanted)
+
+
+class Judge:
+    """Holds documents against one schema and tells ``faults``; ``code`` replaces the code of each where it is given.
+
+    ``prefix`` is the trail by which messages call the document's root within the whole file, which is ``names``.
+    """
+
+    def __init__(
+        self, schema: Validator, faults: Faults, *, code: str = "", prefix: Trail = (), names: Document | None = None
+    ) -> None:
+        self._schema = schema
+        self._faults = faults
+        self._code = code
+        self._prefix = prefix
+        self._names = names
+
+    def judge(self, document: Document) -> None:
+        """Tell every error of ``document``, and mark what it spoils.
+
+        What came from the environment is text; where the schema wants true or a number, it is first read as that.
+        """
+        self._names = self._names or document
+        found = self._violations(document)
+        if [True for each in found if each.keyword == "type" and _convert(document, each)]:
+            found = self._violations(document)
+        found.sort(key=lambda each: document.value(each.trail))  # jsonschema goes through unknown keys in any order
+        mistyped = {each.trail for each in found if each.keyword == "type" and not each.is_of_key}
+        for each in found:
+            if self._faults.is_full:
+                break
+            if not document.is_spoilt(each.trail) and (each.keyword == "type" or each.trail not in mistyped):
+                self._tell(document, each)
+        document.spoilt |= mistyped
+
+    def _violations(self, document: Document) -> list[_Violation]:
+        return [_Violation.of(error) for error in self._schema.iter_errors(document.data)]
+
+    def _tell(self, document: Document, error: _Violation) -> None:
+        if error.is_of_key:
+            self._tell_name(document, error)
+        elif error.keyword == "additionalProperties":
+            self._tell_unknown(document, error)
+        elif error.keyword == "required":
+            self._tell_missing(document, error)
+        elif error.keyword == "type":
+            self._error(document.value(error.trail), "type-wrong", self._about_type(document, error))
+        else:
+            if error.trail:
+                document.spoilt.add(error.trail)
+            self._error(document.value(error.trail), "value-wrong", self._about_value(document, error))
+
+    def _tell_name(self, document: Document, error: _Violation) -> None:
+        """Tell of a key that is no name here."""
+        key = (*error.trail, error.found)
+        if key not in document.spoilt:
+            document.spoilt.add(key)
+            message = str(error.schema.get("x-message", "{found} is no name that can stand here"))
+            self._error(document.key(key), "name-wrong", message.replace("{found}", quoted(error.found)))
+
+    def _tell_unknown(self, document: Document, error: _Violation) -> None:
+        known = error.schema.get("properties", {})
+        patterns = error.schema.get("patternProperties", {})
+        for key in error.found:
+            trail = (*error.trail, key)
+            if key in known or trail in document.spoilt or any(re.search(pattern, key) for pattern in patterns):
+                continue
+            document.spoilt.add(trail)
+            guess = self._faults.near(key, known) or f"; it may have: {', '.join(known) or 'nothing'}"
+            message = f"{self._name(error.trail)} has no key {quoted(key)}{guess}"
+            self._error(document.key(trail), "key-unknown", message)
+
+    def _tell_missing(self, document: Document, error: _Violation) -> None:
+        for key in error.wanted:
+            trail = (*error.trail, key)
+            if key in error.found or trail in document.spoilt:
+                continue
+            document.spoilt.add(trail)
+            examples = error.schema.get("properties", {}).get(key, {}).get("examples", [None])
+            example = "" if isinstance(examples[0], dict | list | None) else f"; for example {key}: {examples[0]}"
+            message = f"{self._name(error.trail)} lacks {quoted(key)}{example}"
+            self._error(document.key(error.trail), "key-missing", message)
+
+    def _about_type(self, document: Document, error: _Violation) -> str:
+        expected = " or ".join(_KINDS[each] for each in error.kinds if each != "null") or "nothing"
+        is_bare = "string" in error.kinds and isinstance(error.found, bool | int | float)
+        remedy = "; put it into quotes" if is_bare else ""
+        found = described(document, error.trail, error.found)
+        return f"{self._name(error.trail)} is {found}, expected {expected}{remedy}"
+
+    def _about_value(self, document: Document, error: _Violation) -> str:
+        name, found = self._name(error.trail), shown(document, error.trail, error.found)
+        if error.keyword in _LIMITS:
+            limit = _LIMITS[error.keyword].replace("{limit}", str(error.wanted))
+            return f"{name} is empty" if error.keyword in _LEAST and error.wanted == 1 else f"{name} {limit}"
+        guess, message = "", f"{name} does not fit the schema ({error.keyword})"
+        if error.keyword == "None":  # the schema ``false``, which jsonschema places at the mapping around it
+            message = f"{name} has something in it that may not be there"
+        elif error.keyword == "enum":
+            choices = [choice for choice in error.wanted if isinstance(choice, str)]
+            message = f"{name} is {found}; expected {' or '.join(choices)}"
+            guess = self._faults.near(error.found, choices) if found == quoted(str(error.found)) else ""
+        return str(error.schema.get("x-message", message)).replace("{found}", found) + guess
+
+    def _name(self, trail: Trail) -> str:
+        return named((*self._prefix, *trail), self._names)
+
+    def _error(self, place: Place, code: str, message: str) -> None:
+        self._faults.error(place, self._code or code, message)
+
+
+def _convert(document: Document, error: _Violation) -> bool:
+    """Read a text from the environment as what the schema wants there; say whether that could be done."""
+    if error.trail not in document.origins:
+        return False
+    try:
+        value = meaning(error.found)
+    except AmbiguousScalar:
+        return False
+    if not any(Draft202012Validator.TYPE_CHECKER.is_type(value, each) for each in error.kinds):
+        return False
+    at(document.data, error.trail[:-1])[error.trail[-1]] = value
+    return True

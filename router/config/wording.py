@@ -1,0 +1,97 @@
+"""How faults speak: what a trail is called, and what was found there, without telling a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from router.config.document import at, has
+
+if TYPE_CHECKING:
+    from router.config.document import Document, Trail
+
+_LONGEST: Final = 60
+_SECRETIVE: Final = re.compile(r"secret|token|passw|credential|api_?key|private", re.IGNORECASE)
+
+
+def quoted(text: str) -> str:
+    """Put ``text`` between quotes, on one line and cut where it is long."""
+    plain = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:_LONGEST])
+    return f"'{plain}{'…' if len(text) > _LONGEST else ''}'"
+
+
+def named(trail: Trail, document: Document | None = None) -> str:
+    """Call what stands at ``trail`` by its name: ``'flow' of intent 'refund' of '/tools/support'``.
+
+    ``document`` is the whole file, for the names of plugins and tests; without it they have numbers.
+    """
+    match trail:
+        case ():
+            name = "the file"
+        case ("tools", str(path)):
+            name = f"tool {quoted(path)}"
+        case ("tools", str(path), "intents", str(intent)):
+            name = f"intent {quoted(intent)} of {quoted(path)}"
+        case ("flows", str(flow)):
+            name = f"flow {quoted(flow)}"
+        case ("plugins", int(index)):
+            name = f"plugin {_title(document, (*trail, 'use'))}"
+        case ("tests", int(index)):
+            name = f"test {_title(document, (*trail, 'name'))}"
+        case (*around, int(index)):
+            name = f"entry {index + 1} of {named(tuple(around), document)}"
+        case (key,):
+            name = quoted(str(key))
+        case _:
+            name = f"{quoted(str(trail[-1]))} of {named(trail[:-1], document)}"
+    return name
+
+
+def _title(document: Document | None, trail: Trail) -> str:
+    """Call an entry of a list by its own name, where it has one in the file, else by its number."""
+    title = at(document.data, trail) if document and has(document.data, trail) else None
+    is_written = document is not None and trail not in document.origins
+    return quoted(title) if isinstance(title, str) and is_written else str(int(trail[1]) + 1)
+
+
+def _last_key(trail: Trail) -> str:
+    return next((step for step in reversed(trail) if isinstance(step, str)), "")
+
+
+def shown(document: Document, trail: Trail, value: Any) -> str:
+    """Say what was found: a short value itself; of what is or may be secret only where it came from, or its kind."""
+    if trail in document.origins:
+        return f"the value of {document.origins[trail].reference}"
+    if trail[:1] != ("flows",) and _SECRETIVE.search(_last_key(trail)):
+        return f"a {kind(value)} that is not shown here"
+    return quoted(value) if isinstance(value, str) else _bare(value)
+
+
+def _bare(value: Any) -> str:
+    """Write a value that is no text as YAML does; of a list or a mapping only its kind."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else f"a {kind(value)}"
+
+
+def described(document: Document, trail: Trail, value: Any) -> str:
+    """Say what was found together with its kind, where the kind is what is wrong: ``the number 800``."""
+    found = shown(document, trail, value)
+    is_plain = found == quoted(str(value)) or found == str(value)
+    return f"the {kind(value)} {found}" if is_plain and not isinstance(value, bool) else found
+
+
+def kind(value: Any) -> str:
+    """Say what kind of value this is."""
+    match value:
+        case bool():
+            return "switch"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
+        case list():
+            return "list"
+    return "mapping"

@@ -1,0 +1,177 @@
+"""The stand-in for Twilio as one object: its app to serve, its credentials, and the customer to speak as."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from router.clock import Clock
+from router.model.webhook import MESSAGE_ADDED, Target, WebhookSpec
+from router.sandbox import studio
+from router.sandbox.control import CUSTOMER, Control
+from router.sandbox.conversations import ConversationsApi
+from router.sandbox.events import PATIENCE, Events
+from router.sandbox.executions import Studio
+from router.sandbox.faults import Faults, FaultyApp
+from router.sandbox.flows import StudioApi, shipped_flows
+from router.sandbox.journal import Journal
+from router.sandbox.rest import rest_app
+from router.sandbox.world import Conversation, Flow, World
+from router.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from starlette.types import ASGIApp
+
+    from router.sandbox.events import Delivery
+    from router.sandbox.journal import Entry
+    from router.sandbox.world import Message
+
+US: Final = "whatsapp:+15550199"
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """Who would answer the customer's next message: ``kind`` is ``studio`` or ``agent``.
+
+    ``name`` is the Flow SID or the URL, ``webhook`` the SID of the scoped webhook, empty where the service has it.
+    """
+
+    kind: str
+    name: str
+    webhook: str = ""
+
+
+class Sandbox:
+    """A Twilio account in memory; ``served()`` gives ``app`` a port, and ``url`` then says where.
+
+    ``flows`` maps Flow SIDs to exported definitions (None: the two shipped ones); ``drafts`` names those that are
+    not published; ``hosts`` maps hosts of webhook URLs to the base URLs that stand for them; SIDs and secrets follow
+    from ``seed`` (None: random); ``statuses`` overrides the HTTP status of Twilio error codes where none is
+    documented; ``patience`` is how long a webhook may take, in seconds. Raises ValueError for a flow that the
+    interpreter cannot play.
+    """
+
+    def __init__(
+        self,
+        *,
+        flows: Mapping[str, Mapping[str, Any]] | None = None,
+        drafts: Sequence[str] = (),
+        hosts: Mapping[str, str] | None = None,
+        seed: int | None = 0,
+        statuses: Mapping[int, int] | None = None,
+        patience: float = PATIENCE,
+        clock: Clock | None = None,
+    ) -> None:
+        self.world = World(clock or Clock(), seed)
+        self.hosts = dict(hosts or {})
+        self.faults = Faults()
+        self._agents: set[str] = set()
+        for sid, definition in (shipped_flows() if flows is None else flows).items():
+            studio.check(sid, definition)
+            name = str(definition.get("description") or sid)
+            self.world.flows[sid] = Flow(sid, name, definition, self.world.clock.now(), published=sid not in drafts)
+        runs = Studio(self.world)
+        self._events = Events(self.world, runs, self.hosts, patience)
+        routes = [
+            *ConversationsApi(self.world, self._events).routes(),
+            *StudioApi(self.world, runs).routes(),
+            *Control(self).routes(),
+        ]
+        api = rest_app(self.world, routes, statuses or {}, self._running)
+        self._journal = Journal(FaultyApp(api, self.faults), self.world.new_sid)
+        self.app: ASGIApp = self._journal
+        self.url = ""
+
+    @property
+    def account_sid(self) -> str:
+        """The account's SID, the user of Basic authentication."""
+        return self.world.account_sid
+
+    @property
+    def auth_token(self) -> str:
+        """The account's auth token: password, and key of the signatures."""
+        return self.world.auth_token
+
+    @property
+    def api_key(self) -> str:
+        """The SID of an API key that may be used instead of the account's."""
+        return self.world.api_key
+
+    @property
+    def api_secret(self) -> str:
+        """The secret of the API key."""
+        return self.world.api_secret
+
+    @property
+    def requests(self) -> list[Entry]:
+        """Every REST request so far, in the order in which they ended."""
+        return list(self._journal.entries)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every attempt to call a webhook so far."""
+        return list(self._events.deliveries)
+
+    @contextlib.asynccontextmanager
+    async def served(self, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+        """Serve on a real port while the block runs, and give the base URL; at the end let go what faults hold."""
+        async with serving(self.app, host=host, port=port) as url:
+            self.url = url
+            try:
+                yield url
+            finally:
+                self.faults.clear()
+
+    def open_conversation(
+        self,
+        *,
+        customer: str = CUSTOMER,
+        agent_url: str | None = None,
+        service_url: str | None = None,
+        webhooks: Sequence[WebhookSpec] = (),
+    ) -> Conversation:
+        """Open a conversation with ``customer`` in it.
+
+        The agent answers through a scoped webhook (``agent_url``), or through the post-event webhook of a service of
+        its own (``service_url``); ``webhooks`` are attached behind it (docs/twilio.md, PLACEMENT).
+        """
+        service = self.world.add_service(service_url) if service_url else self.world.default_service
+        conversation = self.world.add_conversation(service)
+        self.world.add_participant(conversation, address=customer, proxy_address=US)
+        self._agents |= {url for url in (agent_url, service_url) if url}
+        if agent_url:
+            spec = WebhookSpec(target=Target.WEBHOOK, url=agent_url, method="POST", filters=(MESSAGE_ADDED,))
+            self.world.add_webhook(conversation, spec)
+        for spec in webhooks:
+            self.world.add_webhook(conversation, spec)
+        return conversation
+
+    async def customer_says(self, conversation: Conversation, text: str) -> Message:
+        """Add a message of the customer; returns when everybody who listens has been told, or could not be."""
+        message = self.world.add_message(conversation, author=conversation.customer.address, body=text)
+        await self._events.message_added(conversation, message)
+        return message
+
+    def responders(self, conversation: Conversation) -> tuple[Responder, ...]:
+        """List who would answer; the agent on the service keeps silent beside Studio (docs/twilio.md, PLACEMENT)."""
+        found = []
+        for webhook in conversation.webhooks:
+            if webhook.spec.target == Target.STUDIO:
+                found.append(Responder("studio", webhook.spec.flow, webhook.sid))
+            elif webhook.spec.target == Target.WEBHOOK and webhook.spec.url in self._agents:
+                found.append(Responder("agent", webhook.spec.url, webhook.sid))
+        if conversation.service.post_webhook and not conversation.studio_webhooks:
+            found.append(Responder("agent", conversation.service.post_webhook))
+        return tuple(found)
+
+    async def settled(self) -> None:
+        """Wait until no event is under way in the background."""
+        await self._events.settled()
+
+    @contextlib.asynccontextmanager
+    async def _running(self, _app: object) -> AsyncIterator[None]:
+        yield
+        await self._events.stop()

@@ -1,0 +1,1 @@
+"""The web edge: requests in, sentences out."""

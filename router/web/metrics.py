@@ -1,0 +1,60 @@
+"""What is counted, in a registry of the app's own: two apps in one process do not add up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from router.hooks.failure import PluginReport
+    from router.model.outcome import Answer
+    from router.twilio.transport import RequestRecord
+
+_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 4.5, 6.0)
+
+
+class Metrics:
+    """Counters by tool, intent and outcome, of Twilio's answers, and of plugins' failures: no label is a customer's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._calls = Counter(
+            "handover_calls", "Tool calls that were answered", ("tool", "intent", "outcome"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "handover_seconds", "Seconds until the answer", ("tool",), buckets=_SECONDS, registry=self.registry
+        )
+        self._twilio = Counter(
+            "handover_twilio_requests", "Requests to Twilio", ("operation", "status"), registry=self.registry
+        )
+        self._refused = Counter("handover_unproved_calls", "Calls answered with 403", registry=self.registry)
+        self._plugins = Counter(
+            "handover_plugin_failures", "Failed calls of plugins", ("plugin", "hook"), registry=self.registry
+        )
+        self._reloads = Counter("handover_reloads", "Reloads of routes.yaml", ("result",), registry=self.registry)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """Count a call that was answered."""
+        self._calls.labels(answer.tool, answer.intent, answer.outcome).inc()
+        self._seconds.labels(answer.tool).observe(seconds)
+
+    def unproved(self) -> None:
+        """Count a call that proved nothing."""
+        self._refused.inc()
+
+    def asked_twilio(self, record: RequestRecord) -> None:
+        """Count an HTTP request to Twilio; status 0 stands for no answer."""
+        self._twilio.labels(record.operation, str(record.status)).inc()
+
+    def plugin_failed(self, report: PluginReport) -> None:
+        """Count a plugin's failure."""
+        self._plugins.labels(report.plugin, report.hook).inc()
+
+    def reloaded(self, result: str) -> None:
+        """Count a reload by its result: changed, unchanged or refused."""
+        self._reloads.labels(result).inc()
+
+    def text(self) -> bytes:
+        """Give all figures in the Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.config.kit import HEAD, codes, faults, loaded, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def described(directory: Path, text: str, **environ: str) -> str:
+    """Load a tool with this description and give back what became of it."""
+    tools = loaded(
+        directory, f"{HEAD}tools: {{/a: {{flow: refunds, description: '{text}'}}, /b: {{flow: billing}}}}\n", environ
+    )
+    return tools.routes.tools["/a"].description
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${env:A}", "one"),
+        ("before ${env:A}, ${env:B} after", "before one, two after"),
+        ("${env:NONE:-three}", "three"),
+        ("${env:EMPTY:-three}", "three"),
+        ("${env:A:-three}", "one"),
+        ("x${env:NONE:-}", "x"),
+        ("x${env:EMPTY}", "x"),
+        ("$${env:A}", "${env:A}"),
+        ("$$${env:A}", "$${env:A}"),
+        ("$${", "${"),
+        ("$A $ {env:A} $", "$A $ {env:A} $"),
+        ("${env:NONE:-a:-b}", "a:-b"),
+        ("${env:NEST}", "${env:A}"),
+    ],
+)
+def test_references_are_put_in(text: str, value: str, tmp_path: Path) -> None:
+    """Variables and defaults stand where their references stood; what they hold is not looked through again."""
+    assert described(tmp_path, text, A="one", B="two", EMPTY="", NEST="${env:A}") == value
+
+
+@pytest.mark.parametrize(
+    ("content", "value"), [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a ", "a "), ("\ufeffü", "ü")]
+)
+def test_a_file_stands_in_without_its_last_line_end(content: str, value: str, tmp_path: Path) -> None:
+    """``${file:PATH}`` is the file's text, found from the directory of the file that refers to it."""
+    (tmp_path / "name.txt").write_bytes(content.encode())
+    assert described(tmp_path, "${file:name.txt}") == value
+    assert described(tmp_path, f"${{file:{tmp_path}/name.txt}}") == value
+
+
+def test_a_file_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
+    """A file that is not UTF-8 cannot stand in a text."""
+    (tmp_path / "name.txt").write_bytes(b"\xff\xfe")
+    assert codes(tmp_path, HEAD + "tools: {/a: {flow: refunds, name: '${file:name.txt}'}}\n") == ["reference-file"]
+
+
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 300, "pipe"])
+def test_a_file_of_no_regular_kind_is_a_fault(name: str, tmp_path: Path) -> None:
+    """A pipe would block for ever, and some names are no file's at all: they are told, not tried."""
+    os.mkfifo(tmp_path / "pipe")
+    assert codes(tmp_path, HEAD + f'tools: {{/a: {{flow: refunds, name: "${{file:{name}}}"}}}}\n') == ["reference-file"]
+
+
+def test_what_was_put_in_is_never_shown(tmp_path: Path) -> None:
+    """No diagnostic about a value from the environment or a file shows it, in whatever way it is wrong."""
+    (tmp_path / "secret.txt").write_text("hunter2 {hunter2}")
+    reference = "'${env:SECRET}'", "'${file:secret.txt}'"
+    told = [
+        str(fault)
+        for value in reference
+        for key in ("flow", "replay", "dry_run", "query", "fallback", "messages: {success", "intents", "plugins")
+        for fault in faults(
+            write(tmp_path, f"{HEAD}tools:\n  /a:\n    {key}: {value}{'}' if '{' in key else ''}\n"),
+            {"SECRET": "hunter2 {hunter2}"},
+        )
+    ]
+    plugins = "plugins: [{use: '${env:A}', config: []}, {use: '${env:A}'}]\n"
+    tests = "tests: [{name: '${env:A}', call: {tool: '${env:A}'}}]\n"
+    told += map(str, faults(write(tmp_path, HEAD + plugins + tests), {"A": "hunter2"}))
+    tools = "tools: {/a: {intents: {a: {flow: refunds, aliases: ['${env:A}', '${env:B}']}}}}\n"
+    told += map(str, faults(write(tmp_path, HEAD + tools), {"A": "hunter2", "B": "hunter2{"}))
+    assert len(told) >= 20
+    assert [line for line in told if "hunter2" in line] == []
+
+
+def test_a_literal_secret_is_not_shown_either(tmp_path: Path) -> None:
+    """What stands under a key such as ``secret`` or ``api_token`` is not repeated, even if it is wrong."""
+    text = "version: 1\nauth: [{secret: 4711}, {secret: {a: 4711}}, {secret: true}]\n"
+    text += "plugins: [{use: x, config: {api_token: 4711}}]\n"
+    told = faults(
+        write(
+            tmp_path, text + "tools: {/a: {query: [flowSid]}}\n", x='{"properties": {"api_token": {"type": "string"}}}'
+        )
+    )
+    assert [fault.code for fault in told] == ["type-wrong"] * 3 + ["plugin-config"]
+    assert not any("4711" in fault.message or "true" in fault.message for fault in told)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from router.config.scalars import AmbiguousScalar, meaning
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("true", True),
+        ("false", False),
+        ("0", 0),
+        ("-12", -12),
+        ("999999999999999", 999999999999999),
+        ("0.5", 0.5),
+        ("-1.25", -1.25),
+        ("refunds", "refunds"),
+        ("2026-01-31", "2026-01-31"),
+        ("2026-01-31T17:30:00Z", "2026-01-31T17:30:00Z"),
+        ("y", "y"),
+        ("1.2.3", "1.2.3"),
+        ("12:3x", "12:3x"),
+        ("FW00000000000000000000000000000001", "FW00000000000000000000000000000001"),
+        ("https://example.com", "https://example.com"),
+        ("-", "-"),
+    ],
+)
+def test_a_word_means_what_every_reader_takes_it_for(word: str, value: object) -> None:
+    """Only true, false, null, plain whole and decimal numbers are no text; dates are text."""
+    found = meaning(word)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        *((word, "scalar-boolean") for word in ("yes", "No", "ON", "off", "True", "FALSE")),
+        *((word, "scalar-null") for word in ("Null", "NULL")),
+        *((word, "scalar-number") for word in ("010", "-007", "0o17", "0x1F", "0b11", "1_000", "1:30", "190:20:30.15")),
+        *((word, "scalar-number") for word in ("+1", "1.", ".5", "1e3", "1.5E-3", ".inf", "-.INF", ".NaN", "9" * 5000)),
+    ],
+)
+def test_a_word_that_readers_disagree_on_is_refused(word: str, code: str) -> None:
+    """What YAML 1.1 and 1.2 read differently is a fault that says how to write what is meant."""
+    with pytest.raises(AmbiguousScalar) as refused:
+        meaning(word)
+    assert refused.value.code == code
+    assert "quotes" in str(refused.value)
+    assert len(str(refused.value)) < 200

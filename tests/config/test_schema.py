@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from router import bundled
+from router.model.messages import Messages
+from router.model.outcome import Outcome
+from router.model.routes import AuthKind, OnError, Replay
+from tests.config.kit import HEAD, TOOLS, codes, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA: dict[str, Any] = json.loads(bundled.SCHEMA.read_text("utf-8"))
+DEFINED = SCHEMA["$defs"]
+
+
+def subschemas(schema: dict[str, Any], name: str = "root") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield name, schema
+    for keyword in ("items", "additionalProperties", "propertyNames", "then"):
+        if isinstance(schema.get(keyword), dict):
+            yield from subschemas(schema[keyword], f"{name}.{keyword}")
+    for keyword in ("properties", "$defs"):
+        for key, inner in schema.get(keyword, {}).items():
+            yield from subschemas(inner, f"{name}.{key}")
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "$defs": DEFINED})
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    target = DEFINED[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
+    return {**target, **schema}
+
+
+ALL = dict(subschemas(SCHEMA))
+
+
+def test_the_schema_is_valid() -> None:
+    """It is JSON Schema of draft 2020-12 and says so."""
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_key_is_explained(name: str) -> None:
+    """An editor can show a title and a text for every key and value, and knows every key of a mapping."""
+    schema = resolved(ALL[name])
+    if not name.endswith((".then", ".propertyNames")):
+        assert schema["title"]
+        assert schema["description"].endswith((".", ")"))
+    if "properties" in schema:
+        assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_example_and_default_is_right(name: str) -> None:
+    """What the schema offers as an example or as a default fits the schema."""
+    schema = resolved(ALL[name])
+    own = validator({key: value for key, value in schema.items() if key != "$id"})
+    offered = [*schema.get("examples", []), *([schema["default"]] if "default" in schema else [])]
+    for value in offered:
+        assert list(own.iter_errors(value)) == []
+    is_named = ".properties" not in name and not name.endswith((".then", ".propertyNames"))
+    assert schema.get("examples") or not is_named or name.endswith("routePlugins.additionalProperties")
+
+
+def test_schema_and_model_have_the_same_words() -> None:
+    """Messages, outcomes, replays, proofs and ends of a crash are the model's."""
+    assert tuple(DEFINED["messages"]["properties"]) == Messages.names()
+    assert DEFINED["test"]["properties"]["expect"]["properties"]["outcome"]["enum"] == list(Outcome)
+    assert DEFINED["replay"]["enum"] == [*Replay, None]
+    assert DEFINED["authMethod"]["else"]["enum"] == [AuthKind.TWILIO_SIGNATURE]
+    assert list(DEFINED["authMethod"]["then"]["properties"]) == [AuthKind.SECRET]
+    assert SCHEMA["properties"]["plugins"]["items"]["properties"]["on_error"]["enum"] == list(OnError)
+    assert DEFINED["messages"]["properties"]["success"]["default"] == Messages().success
+
+
+@pytest.mark.parametrize("name", ["refunds", "Rückgabe 2", "返金", "1", "_", "a.b-c", "x" * 99])
+def test_names_may_be_in_any_language(name: str, tmp_path: Path) -> None:
+    """A flow, an intent and an alias may have letters of any language, digits, space, ``-``, ``_`` and ``.``."""
+    flow = f"flows: {{'{name}': FW00000000000000000000000000000001}}\n"
+    tool = f"tools: {{/a: {{intents: {{'{name}x': {{flow: '{name}', aliases: ['{name}y']}}}}}}}}\n"
+    text = "version: 1\nauth: [twilio_signature]\n" + flow + tool
+    assert codes(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\\n", "a/b", "{a}", "a:b", "a,b", "a\\t", "x" * 101, "/" * 101])
+def test_other_characters_make_no_name(name: str, tmp_path: Path) -> None:
+    """Punctuation, control characters, a space in front and a line break at the end are refused in a name."""
+    text = f'{HEAD}tools: {{/a: {{intents: {{"{name}": {{flow: refunds}}}}}}}}\n'
+    assert codes(tmp_path, text) == ["name-wrong"]
+
+
+@pytest.mark.parametrize("sid", ["FW1", "fw" + "0" * 32, "FW" + "0" * 33, "FW" + "0" * 32 + "\\n", "FW" + "g" * 32])
+def test_a_flow_sid_is_matched_to_its_end(sid: str, tmp_path: Path) -> None:
+    """Nothing but FW and 32 hex digits is a Flow SID, not even with a line break behind it."""
+    assert codes(tmp_path, f'version: 1\nflows: {{a: "{sid}"}}\nauth: [twilio_signature]\n{TOOLS}')[0] == "value-wrong"
+
+
+def test_what_the_environment_gives_becomes_what_the_schema_wants(tmp_path: Path) -> None:
+    """A text from the environment is read as true, false or a number where the schema wants one, and else is text."""
+    text = HEAD + "tools: {/a: {flow: refunds, name: '${env:NAME}', dry_run: '${env:DRY}'}, /b: {flow: billing}}\n"
+    tools = loaded(tmp_path, text, {"NAME": "true", "DRY": "true"}).routes.tools
+    assert (tools["/a"].name, tools["/a"].route.dry_run) == ("true", True)
+    assert codes(tmp_path, text, {"NAME": "x", "DRY": "yes"}) == ["type-wrong"]
+    assert codes(tmp_path, text, {"NAME": "x", "DRY": "1"}) == ["type-wrong"]
+
+
+def test_a_plugins_config_from_the_environment_is_converted_too(tmp_path: Path) -> None:
+    """A number that a plugin wants reaches it as a number, also where it came from the environment."""
+    schema = '{"properties": {"limit": {"type": "integer"}}, "required": ["limit"]}'
+    text = HEAD + TOOLS + "plugins: [{use: audit, config: {limit: '${env:LIMIT}'}}]\n"
+    routes = loaded(tmp_path, text, {"LIMIT": "12"}, audit=schema).routes
+    assert dict(routes.tools["/refunds"].route.plugins[0].config) == {"limit": 12}

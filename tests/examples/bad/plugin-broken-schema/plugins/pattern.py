@@ -1,0 +1,8 @@
+from typing import Any
+
+from router import hookimpl
+
+
+@hookimpl
+def plugin_info() -> dict[str, Any]:
+    return {"config_schema": {"properties": {"key": {"type": "string", "pattern": "("}}}}

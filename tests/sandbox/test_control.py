@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from router.model.webhook import WebhookSpec
+from router.sandbox import server
+from router.sandbox.faults import Kind
+from tests.sandbox.client import call, path_of
+
+if TYPE_CHECKING:
+    from router.sandbox.sandbox import Sandbox
+
+NOBODY = ("", "")
+
+
+async def test_the_help_names_every_way_in(sandbox: Sandbox) -> None:
+    """The page at ``/`` needs no credentials and names the sandbox's own paths and every kind of fault."""
+    page = (await call(sandbox, "GET", "/", user=NOBODY)).body
+    assert "/sandbox/conversations/CH.../says" in page
+    assert not [kind.value for kind in Kind if kind.value not in page]
+
+
+async def test_people_speak_as_the_customer(sandbox: Sandbox) -> None:
+    """A conversation is opened and spoken in without credentials, and everything shows what came of it."""
+    form = {"customer": "+15550111", "agent_url": "http://127.0.0.1:1/in"}
+    opened = (await call(sandbox, "POST", "/sandbox/conversations", form, user=NOBODY)).body
+    assert opened["responders"] == ["agent http://127.0.0.1:1/in"]
+    conversation = sandbox.world.conversations[opened["conversation"]]
+    flow = next(iter(sandbox.world.flows))
+    sandbox.world.add_webhook(conversation, WebhookSpec.studio(flow))
+    path = f"/sandbox/conversations/{conversation.sid}/says"
+    said = (await call(sandbox, "POST", path, {"text": "Refund"}, user=NOBODY)).body
+    assert said["messages"][0] == "+15550111: Refund"
+    assert said["messages"][-1].startswith("Studio: Which order")
+    await call(sandbox, "GET", path_of(conversation))
+    shown = (await call(sandbox, "GET", "/sandbox", user=NOBODY)).body
+    assert shown["conversations"] == [said]
+    assert [found["waiting_at"] for found in shown["executions"]] == ["ask_order_number"]
+    assert shown["deliveries"] == ["onMessageAdded to http://127.0.0.1:1/in -> ClientConnectorError"]
+    assert shown["requests"][0].startswith(f"GET {path_of(conversation)} -> 200 in ")
+    assert sandbox.auth_token not in str(shown)
+
+
+async def test_an_agent_on_the_service_is_opened_too(sandbox: Sandbox) -> None:
+    """With ``service_url`` the agent sits on a service of its own, and the customer is the usual one."""
+    form = {"service_url": "http://127.0.0.1:1/in"}
+    opened = (await call(sandbox, "POST", "/sandbox/conversations", form, user=NOBODY)).body
+    assert (opened["webhooks"], opened["responders"]) == ([], ["agent http://127.0.0.1:1/in"])
+    assert sandbox.world.conversations[opened["conversation"]].customer.address == "whatsapp:+15550100"
+
+
+async def test_runs_without_a_conversation_are_shown(sandbox: Sandbox) -> None:
+    """An execution that REST started has no conversation, and one that has done nothing yet waits nowhere."""
+    flow = next(iter(sandbox.world.flows.values()))
+    sandbox.world.add_execution(flow, "+15550100")
+    (shown,) = (await call(sandbox, "GET", "/sandbox", user=NOBODY)).body["executions"]
+    assert (shown["conversation"], shown["waiting_at"], shown["status"]) == (None, None, "active")
+
+
+async def test_nobody_speaks_in_an_unknown_conversation(sandbox: Sandbox) -> None:
+    """Speaking where there is no conversation is 404."""
+    answer = await call(sandbox, "POST", "/sandbox/conversations/CH1/says", {"text": "Hello"}, user=NOBODY)
+    assert answer.status == 404
+
+
+async def test_people_arm_and_disarm_faults(sandbox: Sandbox) -> None:
+    """A fault from a form strikes as one from Python, and ``DELETE`` ends it."""
+    form = {"kind": "refused", "status": "409", "code": "50349", "method": "GET", "path": "/v2/*", "times": "0"}
+    armed = await call(sandbox, "POST", "/sandbox/faults", form, user=NOBODY)
+    assert (armed.status, armed.body) == (201, "armed: refused for GET /v2/*\n")
+    for _ in range(2):
+        answer = await call(sandbox, "GET", "/v2/Flows")
+        assert (answer.status, answer.code) == (409, 50349)
+    assert (await call(sandbox, "DELETE", "/sandbox/faults", user=NOBODY)).status == 204
+    assert (await call(sandbox, "GET", "/v2/Flows")).status == 200
+    form = {"kind": "rate_limited", "retry_after": "2", "skip": "1"}
+    await call(sandbox, "POST", "/sandbox/faults", form, user=NOBODY)
+    assert [(await call(sandbox, "GET", "/v2/Flows")).headers.get("Retry-After") for _ in range(2)] == [None, "2"]
+
+
+@pytest.mark.parametrize("form", [{}, {"kind": "meteor"}, {"kind": "slow", "times": "often"}])
+async def test_a_wrong_fault_is_explained(sandbox: Sandbox, form: dict[str, Any]) -> None:
+    """A fault that cannot be read arms nothing and is answered with what can be said."""
+    answer = await call(sandbox, "POST", "/sandbox/faults", form, user=NOBODY)
+    assert answer.status == 400
+    assert "kinds: rate_limited" in answer.body
+    assert (await call(sandbox, "GET", "/v2/Flows")).status == 200
+
+
+async def test_the_server_says_how_to_use_it() -> None:
+    """``run()`` serves on its port until told to stop, with settings and curl lines that work as they stand."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    told: asyncio.Queue[str] = asyncio.Queue()
+    stop = asyncio.Event()
+    running = asyncio.create_task(server.run(port, told.put_nowait, stop=stop))
+    text = await told.get()
+    assert f"export HANDOVER_TWILIO_URL=http://127.0.0.1:{port}\n" in text
+    account, webhooks = next(
+        (words[2], words[3]) for line in text.splitlines() if len(words := line.split()) == 4 and words[1] == "-u"
+    )
+    headers = {"Authorization": aiohttp.encode_basic_auth(*account.split(":"))}
+    async with aiohttp.ClientSession() as session, session.get(webhooks, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["webhooks"]) == (200, [])
+    stop.set()
+    await running
+
+
+async def test_the_server_waits_for_nobody_without_an_end() -> None:
+    """Without ``stop`` it serves until its task is cancelled, and its account is the same in every run."""
+    texts = []
+    for _ in range(2):
+        told: asyncio.Queue[str] = asyncio.Queue()
+        running = asyncio.create_task(server.run(0, told.put_nowait, flows={}))
+        texts.append(await told.get())
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+    accounts = [[line for line in text.splitlines() if "export TWILIO" in line] for text in texts]
+    assert accounts[0] == accounts[1]
+    assert f"FW{'0' * 32}" in texts[0]
