@@ -33,7 +33,9 @@ MAY_KNOW = {
     "router.config": GROUND | {"router.bundled", "router.hooks"},
     "router.resolution": GROUND,
     "router.desk": GROUND | {"router.hooks", "router.ledger", "router.swap"},
-    "router.handover": GROUND | {"router.desk", "router.hooks", "router.ledger", "router.resolution", "router.swap"},
+    "router.aftercare": {"router.desk", "router.ledger", "router.swap"},
+    "router.handover": GROUND
+    | {"router.aftercare", "router.desk", "router.hooks", "router.ledger", "router.resolution", "router.swap"},
     "router.web": GROUND
     | {"router.callers", "router.config", "router.desk", "router.handover", "router.hooks", "router.ledger"}
     | {"router.settings", "router.swap", "router.twilio"},

@@ -15,7 +15,7 @@ LONGEST: Final = 1024
 
 _INPUT: Final = "input."
 _WORDS: Final = frozenset({"intent", "tool", "identity"})
-_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,7 @@ class Messages:
     """A sentence for each end. They may use ``{intent}``, ``{tool}``, ``{identity}`` and ``{input.NAME}``."""
 
     success: str = "Conversation handed over"
-    already: str = (
-        "This conversation is already handed over, nothing was changed. Do not call this tool again and end your turn."
-    )
+    already: str = "This conversation is already handed over. Do not call this tool again and end your turn."
     failure: str = "The handover did not work. Apologise and offer to try again."
     pending: str = (
         "The handover is under way but not confirmed yet. Ask the customer for a moment of patience and do not call"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,9 +28,14 @@ class Background:
         return task
 
     async def drain(self, patience: float) -> int:
-        """Wait until all work has ended, ``patience`` seconds at the most; end the rest and say how many that were."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+        """Wait until all work has ended, ``patience`` seconds at the most; end the rest and say how many that were.
+
+        Work that is started meanwhile counts: a handover that fails owes a repair.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
         left = tuple(self._tasks)
         for task in left:
             task.cancel()

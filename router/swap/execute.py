@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from router.swap.plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from router.model.call import ConversationRef
     from router.model.gateway import Gateway
@@ -71,13 +72,9 @@ class Executor:
 
     async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
         """Remove what ``plan.release`` names and give back what could not be removed: that is owed, not undone."""
-        owed = []
-        for step in plan.release:
-            try:
-                await self.gateway.delete_webhook(self.conversation, step.webhook.sid)
-            except TwilioError:
-                owed.append(step.webhook)
-        return tuple(owed)
+        deletes = (self.gateway.delete_webhook(self.conversation, step.webhook.sid) for step in plan.release)
+        ended = await asyncio.gather(*(_attempt(delete) for delete in deletes))
+        return tuple(step.webhook for step, is_gone in zip(plan.release, ended, strict=True) if not is_gone)
 
     async def create(self, step: Attach, known: frozenset[str]) -> tuple[ScopedWebhook, bool]:
         """Create a webhook once, however often the answer gets lost; say also whether an answer did.
@@ -118,7 +115,7 @@ class Executor:
                 await self.gateway.redirect_webhook(self.conversation, step.webhook.sid, step.flow)
             case Remove():
                 await self.gateway.delete_webhook(self.conversation, step.webhook.sid)
-            case WriteAttributes():
+            case _:
                 await self.gateway.write_attributes(self.conversation, {**step.before, **step.values})
         return step.inverse(), False
 
@@ -153,5 +150,13 @@ class Executor:
                 await self.create(Attach(inverse.webhook.spec), frozenset())
             case PointBack():
                 await self.gateway.redirect_webhook(self.conversation, inverse.webhook.sid, inverse.webhook.spec.flow)
-            case Remove():
+            case _:
                 await self.gateway.delete_webhook(self.conversation, inverse.webhook.sid)
+
+
+async def _attempt(removal: Awaitable[None]) -> bool:
+    try:
+        await removal
+    except TwilioError:
+        return False
+    return True

@@ -45,7 +45,7 @@ class TakeBackAttributes:
         """Give the attributes as they should be, from those that are there ``now``."""
         restored = dict(now)
         for key, value in self.values.items():
-            if now.get(key) == value:
+            if key in now and now[key] == value:
                 restored.pop(key)
                 if key in self.before:
                     restored[key] = self.before[key]
@@ -162,7 +162,11 @@ def plan_way_back(
     """
     if any(target.answers_by(webhook) for webhook in present):
         return ()
-    return tuple(PutBack(webhook) for webhook in removed if not any(leads_to(other, webhook.spec) for other in present))
+    missing: list[ScopedWebhook] = []
+    for webhook in removed:
+        if not any(leads_to(other, webhook.spec) for other in (*present, *missing)):
+            missing.append(webhook)
+    return tuple(PutBack(webhook) for webhook in missing)
 
 
 def leads_to(webhook: ScopedWebhook, spec: WebhookSpec) -> bool:

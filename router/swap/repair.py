@@ -11,7 +11,7 @@ The ledger will keep them through a restart; until then they live as long as the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from router.errors import TwilioError, TwilioRefused
@@ -30,12 +30,12 @@ AT_ONCE: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, *([30.0] * 120))
 """Seconds before each attempt where the customer may be without a responder: an hour of them."""
 
 LATER: Final = AT_ONCE[3:]
-"""The same where somebody answers: a request whose answer was lost gets time to take effect first."""
+"""The same where somebody answers, and for another look: a request without an answer gets time to take effect."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Repair:
-    """What one swap owes to one conversation."""
+    """What one swap owes to one conversation; ``removed`` grows where an attempt makes room and cannot undo it."""
 
     executor: Executor
     target: Target
@@ -56,9 +56,10 @@ class Repair:
         try:
             await self.executor.attach(plan, present)
         except SwapFailed as failed:
-            if isinstance(failed.cause, TwilioRefused):
-                return await replace(self, removed=(*self.removed, *failed.removed)).restore()
-            raise
+            self.removed += failed.removed
+            if not isinstance(failed.cause, TwilioRefused):
+                raise
+            return await self.restore()
         return not await self.executor.release(plan)
 
     async def restore(self) -> bool:

@@ -9,7 +9,7 @@ from router.errors import TwilioError, TwilioRefused
 from router.swap.execute import Executor, SwapFailed
 from router.swap.look import Seen, look
 from router.swap.plan import Plan, WriteAttributes, plan_swap
-from router.swap.refusal import NO_FREE_PLACE
+from router.swap.refusal import NO_FREE_PLACE, is_outdated
 from router.swap.repair import Repair
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from router.swap.target import Target
 
 LOOKS: Final = 2
-"""So often a swap is planned: once more where somebody took the last place between the look and the create."""
+"""So often a swap is planned: once more where what was seen had changed by the time of the write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,18 @@ class Swap:
     async def attach(self) -> Attached:
         """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes."""
         executor = Executor(self.gateway, self.conversation)
-        for looks_left in reversed(range(LOOKS)):
+        looks = LOOKS
+        while True:
+            looks -= 1
             seen = await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))
             plan = self.plan(seen)
             try:
                 doubtful = await executor.attach(plan, seen.webhooks)
             except SwapFailed as failed:
-                if failed.removed or failed.cause.code != NO_FREE_PLACE or not looks_left:
+                if failed.removed or not is_outdated(failed.cause) or not looks:
                     raise
             else:
-                break
-        return Attached(plan, plan.is_met, doubtful)
+                return Attached(plan, plan.is_met, doubtful)
 
     def plan(self, seen: Seen) -> Plan:
         """Plan from what was seen; raises TwilioRefused with the code 50361 where there is no room."""

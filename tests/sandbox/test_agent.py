@@ -125,7 +125,7 @@ async def test_the_agent_keeps_silent_beside_studio(sandbox: Sandbox) -> None:
 async def test_the_agent_says_nothing_after_already(sandbox: Sandbox) -> None:
     """A tool that says that all is done already ends the agent's turn without a word."""
     async with (
-        receiving("This conversation is already handed over, nothing was changed.") as tool,
+        receiving("This conversation is already handed over.") as tool,
         agent_beside(sandbox, offer(tool.url)) as agent,
     ):
         conversation = sandbox.open_conversation(agent_url=agent.webhook_url)

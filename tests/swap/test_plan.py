@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.model.webhook import ROOM, AgentWebhooks, ScopedWebhook, WebhookSpec
+from router.swap.plan import (
+    Attach,
+    Plan,
+    PutBack,
+    Redirect,
+    Remove,
+    TakeBackAttributes,
+    WriteAttributes,
+    leads_to,
+    plan_swap,
+    plan_way_back,
+)
+from router.swap.target import StudioFlow
+from tests.kit import AGENT_URL, BILLING, FOREIGN, LOGGER, REFUNDS, UNLISTED
+from tests.swap.model import Model, sid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+AGENTS = AgentWebhooks.of("https://*.twil.io/channels/conversations/messageAdded*")
+AGENT = WebhookSpec("webhook", AGENT_URL, "POST", ("onMessageAdded",))
+OTHER_AGENT = WebhookSpec("webhook", "https://agent-5678.twil.io/channels/conversations/messageAdded")
+
+flows = st.sampled_from([REFUNDS, BILLING, UNLISTED])
+specs = st.lists(
+    st.one_of(st.sampled_from([AGENT, OTHER_AGENT]), st.sampled_from(FOREIGN), flows.map(WebhookSpec.studio)),
+    max_size=ROOM,
+)
+attributes = st.dictionaries(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 2)), max_size=3)
+writings = st.one_of(st.none(), st.builds(WriteAttributes, attributes.filter(bool), attributes))
+"""What our plugins write, and what was there before."""
+
+
+def planned(model: Model, flow: str, write: WriteAttributes | None = None, replay: int | None = None) -> Plan | None:
+    return plan_swap(model.webhooks, StudioFlow(flow), AGENTS, replay_after=replay, attributes=write)
+
+
+def start(present: Sequence[WebhookSpec], write: WriteAttributes | None = None) -> Model:
+    return Model.of(present, write.before if write else {})
+
+
+def is_foreign(webhook: ScopedWebhook) -> bool:
+    return webhook.spec in FOREIGN
+
+
+def answers(webhooks: Sequence[ScopedWebhook]) -> bool:
+    return any(not is_foreign(webhook) for webhook in webhooks)
+
+
+@given(specs, flows)
+def test_there_is_no_plan_exactly_where_there_is_no_room(present: Sequence[WebhookSpec], flow: str) -> None:
+    """None means that five webhooks are there and that none of them is ours to change."""
+    full_of_foreign = len(present) == ROOM and all(spec in FOREIGN for spec in present)
+    assert (planned(start(present), flow) is None) is full_of_foreign
+
+
+@given(specs, flows, writings)
+def test_foreign_webhooks_are_in_no_step(
+    present: Sequence[WebhookSpec], flow: str, write: WriteAttributes | None
+) -> None:
+    """What is neither the agent's nor Studio's is never removed and never pointed elsewhere."""
+    plan = planned(start(present), flow, write) or Plan()
+    touched = [step.webhook for step in (*plan.attach, *plan.release) if isinstance(step, Remove | Redirect)]
+    assert not any(is_foreign(webhook) for webhook in touched)
+
+
+@given(specs, flows, writings)
+def test_somebody_answers_after_each_step(
+    present: Sequence[WebhookSpec], flow: str, write: WriteAttributes | None
+) -> None:
+    """Whoever had a responder keeps one, but between Remove and Attach where all five places were taken."""
+    model = start(present, write)
+    had_one = answers(model.webhooks)
+    plan = planned(model, flow, write) or Plan()
+    steps = (*plan.attach, *plan.release)
+    for step, following in zip(steps, (*steps[1:], None), strict=False):
+        model.take(step)
+        makes_room = len(present) == ROOM and isinstance(step, Remove) and isinstance(following, Attach)
+        assert answers(model.webhooks) or not had_one or makes_room
+
+
+@given(specs, flows, writings)
+def test_a_plan_ends_with_one_responder(
+    present: Sequence[WebhookSpec], flow: str, write: WriteAttributes | None
+) -> None:
+    """At the end one studio webhook of the wanted flow is there, no other, and none of the agent's."""
+    model = start(present, write)
+    plan = planned(model, flow, write)
+    if plan is None:
+        return
+    for step in (*plan.attach, *plan.release):
+        model.take(step)
+    assert [webhook.spec for webhook in model.webhooks if not is_foreign(webhook)] == [WebhookSpec.studio(flow)]
+
+
+@given(specs, flows)
+def test_a_second_plan_has_nothing_to_do(present: Sequence[WebhookSpec], flow: str) -> None:
+    """Planning again after a swap finds the responder there and nobody to let go."""
+    model = start(present)
+    plan = planned(model, flow)
+    if plan is None:
+        return
+    for step in (*plan.attach, *plan.release):
+        model.take(step)
+    again = planned(model, flow)
+    assert again == Plan()
+    assert again.is_met
+
+
+@given(specs, flows)
+def test_the_responder_is_in_place_when_attach_ends(present: Sequence[WebhookSpec], flow: str) -> None:
+    """After ``attach`` the handover is true, whether or not ``release`` ever happens."""
+    model = start(present)
+    plan = planned(model, flow)
+    if plan is None:
+        return
+    for step in plan.attach:
+        model.take(step)
+    after = planned(model, flow)
+    assert after is not None
+    assert after.is_met
+
+
+@given(specs, flows, writings, st.integers(0, 5))
+def test_every_prefix_of_a_plan_can_be_undone(
+    present: Sequence[WebhookSpec], flow: str, write: WriteAttributes | None, length: int
+) -> None:
+    """The inverses of the steps taken, last first, bring back an equal state."""
+    model = start(present, write)
+    before = model.state
+    plan = planned(model, flow, write) or Plan()
+    done = [model.take(step) for step in (*plan.attach, *plan.release)[:length]]
+    for inverse in reversed(done):
+        model.take_back(inverse)
+    assert model.state == before
+
+
+@given(specs, flows, st.integers(0, 9))
+def test_a_replay_goes_with_the_create_alone(present: Sequence[WebhookSpec], flow: str, index: int) -> None:
+    """Only a webhook that is made can be given earlier messages, and it is always."""
+    plan = planned(start(present), flow, replay=index) or Plan()
+    asked = [step.replay_after for step in plan.attach if isinstance(step, Attach)]
+    studio_was_there = any(spec.flow for spec in present)
+    assert asked == ([index] if plan.attach and not studio_was_there else [])
+
+
+@given(specs, flows, writings.filter(bool))
+def test_attributes_are_written_before_anything_else(
+    present: Sequence[WebhookSpec], flow: str, write: WriteAttributes
+) -> None:
+    """The flow reads them when it starts; where the flow is there already nothing is written."""
+    plan = planned(start(present, write), flow, write) or Plan()
+    assert plan.attach[:1] == ((write,) if plan.attach else ())
+    assert write not in plan.attach[1:]
+
+
+@given(specs, st.lists(st.sampled_from([AGENT, OTHER_AGENT]), max_size=4), flows)
+def test_the_way_back_adds_what_is_missing(
+    present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str
+) -> None:
+    """Each webhook that was removed is put back once, unless it is there again or a flow answers."""
+    model = start(present)
+    gone = [ScopedWebhook(sid(900 + place), spec) for place, spec in enumerate(removed)]
+    steps = plan_way_back(model.webhooks, StudioFlow(flow), gone)
+    put_back = [step.webhook.spec for step in steps]
+    if any(spec.flow for spec in present):
+        assert steps == ()
+    else:
+        assert sorted(put_back, key=str) == sorted({*removed} - {*present}, key=str)
+
+
+def test_a_webhook_leads_to_what_it_reaches() -> None:
+    """A filter or a method that comes back worded differently makes no other webhook of it; a URL does."""
+    webhook = ScopedWebhook(sid(1), WebhookSpec("webhook", AGENT_URL, "post"))
+    assert leads_to(webhook, AGENT)
+    assert not leads_to(webhook, LOGGER)
+    assert not leads_to(webhook, WebhookSpec.studio(REFUNDS))
+
+
+def test_an_undo_is_of_the_webhook_that_was_removed() -> None:
+    """The inverse of a Remove has all that is needed to make an equal webhook."""
+    webhook = ScopedWebhook(sid(1), AGENT)
+    assert Remove(webhook).inverse() == PutBack(webhook)
+
+
+@given(attributes.filter(bool), attributes, attributes)
+def test_what_others_wrote_since_stays(
+    values: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]
+) -> None:
+    """Taking attributes back changes our keys only, and those only where they still have our value."""
+    restored = TakeBackAttributes(values, before).restored(now)
+    for key in {*now, *restored}:
+        is_ours = key in values and key in now and now[key] == values[key]
+        expected = before if is_ours else now
+        assert (key in restored, restored.get(key)) == (key in expected, expected.get(key))
