@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.swap.repair import AT_ONCE, LATER, settle
+from router.swap.repair import AT_ONCE, LOOKS, settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
     Part = tuple[Callable[[], Awaitable[bool]], Iterable[float]]
 
 
-def of_success(swap: Swap, row: Row, desk: Desk) -> None:
-    """Remove what should be gone: a webhook that could not be deleted, or a second one that turned up."""
-    _go_on(row, desk, (swap.repair().tidy, LATER))
+def of_success(swap: Swap, row: Row, desk: Desk, *, doubtful: bool) -> None:
+    """Remove what should be gone: a webhook that could not be deleted, or a second one that may turn up."""
+    tidy = swap.repair().tidy
+    _go_on(row, desk, *((tidy, delays) for delays in (LOOKS if doubtful else LOOKS[:1])))
 
 
 def of_failure(swap: Swap, failed: SwapFailed, row: Row, desk: Desk) -> None:
     """Bring the flow where nobody knows whether it is attached, else the agent back where it is, or may be, gone.
 
-    Each is looked at once more later, since a request without an answer may take effect after the repair.
+    Each is looked at again later, since a request without an answer may take effect after the repair.
     """
-    repair = swap.repair(failed.removed)
+    repair = swap.repair(failed)
     if failed.unknown:
-        _go_on(row, desk, (repair.finish, AT_ONCE), (repair.tidy, LATER))
+        _go_on(row, desk, (repair.finish, AT_ONCE), *((repair.tidy, delays) for delays in LOOKS))
     elif failed.removed:
-        _go_on(row, desk, (repair.restore, AT_ONCE), (repair.restore, LATER))
+        _go_on(row, desk, (repair.restore, AT_ONCE), *((repair.restore, delays) for delays in LOOKS))
 
 
 def _go_on(row: Row, desk: Desk, *parts: Part) -> None:

@@ -39,7 +39,7 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
     row = desk.ledger.initiate(found.handover.id, found.handover.conversation)
     work = desk.background.start(_perform(found, row, desk))
     await asyncio.wait({work}, timeout=desk.deadline)
-    if work.done():
+    if work.done() and row.answer is None:
         work.result()
     return row.answer or found.tell(Outcome.PENDING, "pending", "the deadline came first")
 
@@ -48,7 +48,8 @@ async def _perform(found: Resolved, row: Row, desk: Desk) -> None:
     """Ask the guards, attach the flow, let the agent go, and tell the observers."""
     try:
         async with desk.ledger.turn(row.conversation):
-            found = await _guarded(found, desk)
+            handover = await desk.plugins.before_swap(found.handover, found.route.plugins, desk.routes.flow_sid)
+            found = replace(found, handover=handover)
             swap = await _prepare(found, desk)
             try:
                 attached = await swap.attach()
@@ -58,7 +59,7 @@ async def _perform(found: Resolved, row: Row, desk: Desk) -> None:
             row.accept(_success(found, attached))
             owed = await swap.release(attached.plan)
             if owed or attached.doubtful:
-                aftercare.of_success(swap, row, desk)
+                aftercare.of_success(swap, row, desk, doubtful=attached.doubtful)
     except Decline as declined:
         row.fail(told(found.handover, Outcome.DECLINED, declined.sentence, "a plugin declined"))
     except SwapFailed as failed:
@@ -72,16 +73,6 @@ async def _perform(found: Resolved, row: Row, desk: Desk) -> None:
         if not found.route.dry_run:
             outcome = Outcome.ALREADY_HANDED_OVER if attached.was_there else Outcome.HANDED_OVER
             await desk.plugins.after_swap(found.handover, outcome, found.route.plugins)
-
-
-async def _guarded(found: Resolved, desk: Desk) -> Resolved:
-    """Ask the guards: they may name another flow by its alias or its SID, but none that is not on the allow-list."""
-    handover = await desk.plugins.before_swap(found.handover, found.route.plugins)
-    flow = desk.routes.flow_sid(handover.flow)
-    if flow is None:
-        guards = " or ".join(use.name for use in found.route.plugins)
-        raise PluginFailed("before_swap", f"chose the flow {handover.flow[:40]!r}, which is not in 'flows'", guards)
-    return replace(found, handover=handover.replace(flow=flow))
 
 
 async def _prepare(found: Resolved, desk: Desk) -> Swap:
@@ -106,7 +97,14 @@ def _success(found: Resolved, attached: Attached) -> Answer:
         return found.tell(Outcome.ALREADY_HANDED_OVER, "already")
     if found.route.dry_run:
         return found.tell(Outcome.DRY_RUN, "dry_run")
-    return told(found.handover, Outcome.HANDED_OVER, found.handover.message)
+    return told(found.handover, Outcome.HANDED_OVER, found.handover.message, _unusual(attached))
+
+
+def _unusual(attached: Attached) -> str:
+    """Say for the log what a wrong pattern looks like: nothing was removed, and others hear the customer too."""
+    if attached.plan.lets_go or not attached.bystanders:
+        return ""
+    return f"{attached.bystanders} webhooks stay that no pattern of 'assistant_webhooks' matches"
 
 
 async def _tell_failure(error: TwilioError | PluginFailed, found: Resolved, row: Row, desk: Desk) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+import contextlib
+import io
+from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
 
@@ -16,7 +18,7 @@ def new_log(stream: TextIO) -> FilteringBoundLogger:
     if stream.isatty():
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", _Steady(stream))),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -27,3 +29,19 @@ def new_log(stream: TextIO) -> FilteringBoundLogger:
         cache_logger_on_first_use=False,
     )
     return log
+
+
+class _Steady(io.TextIOBase):
+    """A stream whose reader may go away: a handover must not fail for want of somebody who reads the log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from router.model.handover import Handover
 from router.model.messages import one_sentence, render
 from router.model.outcome import Answer, Outcome
+from router.model.sids import is_sid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str) -> Resolved | Answ
         return Answer(outcome, sentence, handover_id, tool.path, detail=detail)
 
     if call.conversation is None:
-        return refuse(Outcome.NOT_A_CONVERSATION, "not_a_conversation")
+        return refuse(Outcome.NOT_A_CONVERSATION, "not_a_conversation", "X-Session-Id names no conversation")
     intent = find_intent(tool, inputs)
     if tool.intents and intent is None:
         return refuse(Outcome.UNKNOWN_INTENT, "unknown_intent")
@@ -66,8 +67,11 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str) -> Resolved | Answ
         success = _set_by_url(call, tool, "successMessage")
     except ValueError as conflict:
         return refuse(Outcome.DECLINED, "declined", str(conflict))
-    if (flow and flow not in routes.flows.values()) or not (flow or route.flow):
-        return refuse(Outcome.DECLINED, "declined", f"flowSid {flow[:40]!r} is not in 'flows' of routes.yaml")
+    if not (flow or route.flow):
+        return refuse(Outcome.DECLINED, "declined", "neither the URL nor routes.yaml names a flow")
+    if flow and flow not in routes.flows.values():
+        named = repr(flow) if is_sid("FW", flow) else "of the URL, which is no Flow SID,"
+        return refuse(Outcome.DECLINED, "declined", f"flowSid {named} is not in 'flows' of routes.yaml")
     handover = Handover(
         id=handover_id,
         tool=tool.path,

@@ -24,12 +24,13 @@ class _GuestServer(uvicorn.Server):
 def listen(host: str = "127.0.0.1", port: int = 0) -> tuple[socket.socket, str]:
     """Take a port, a free one for 0, and give its base URL, which some apps must know before they are made.
 
-    Raises OSError where the port is taken.
+    Raises OSError where the port is taken or the host is not ours.
     """
-    listener = socket.create_server((host, port))
+    is_v6 = ":" in host
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
     # asyncio does this only for sockets that it makes itself; without it each answer waits for a delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener, f"http://{host}:{listener.getsockname()[1]}"
+    return listener, f"http://{f'[{host}]' if is_v6 else host}:{listener.getsockname()[1]}"
 
 
 @contextlib.asynccontextmanager
@@ -41,9 +42,11 @@ async def serving(
     Raises OSError where the port is taken, and RuntimeError where the app failed to start.
     """
     if listener is None:
-        listener, _url = listen(host, port)
-    server = _GuestServer(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+        listener, _ = listen(host, port)
+    server = _GuestServer(
+        uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+    )
+    task = asyncio.create_task(_serve(server, listener))
     try:
         while not server.started:
             if task.done():
@@ -54,3 +57,9 @@ async def serving(
         server.should_exit = True
         await task
         listener.close()
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    # Where its app does not start, uvicorn would end the whole program.
+    with contextlib.suppress(SystemExit):
+        await server.serve(sockets=[listener])

@@ -72,12 +72,20 @@ def with_dotenv(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
 def _base_url(name: str, value: str) -> str:
     if not value:
         return ""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not _is_base_url(value):
         raise SettingsError(
             f"{name}: expected a base URL such as https://handover.example.com, without user, query or fragment"
         )
     return value.rstrip("/")
+
+
+def _is_base_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        is_port = parts.port != 0
+    except ValueError:
+        return False
+    return is_port and parts.scheme in ("http", "https") and bool(parts.hostname) and not set("@?#") & set(value)
 
 
 def _seconds(name: str, value: str) -> float:

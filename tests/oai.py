@@ -71,8 +71,8 @@ class Description:
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
-        """Read ``folder/name.json``."""
-        return cls(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+        """Read the description ``name`` from a folder as ``descriptions_folder`` gives it."""
+        return cls(json.loads(_file(folder, name).read_text(encoding="utf-8")))
 
     def operation(self, method: str, path: str) -> Operation:
         """Find what ``method`` on ``path`` is; of two templates that fit, the one with fewer parameters."""
@@ -184,9 +184,15 @@ _KEPT: Final = ("type", "format", "pattern", "enum", "minLength", "maxLength", "
 def descriptions_folder() -> Path:
     """Give the folder of Twilio's API descriptions; skips the test, saying why, where there is none."""
     folder = Path(os.environ.get("TWILIO_OAI") or ROOT.parent / "shared" / "twilio-oai")
-    if not (folder / "conversations_v1.json").is_file():
-        pytest.skip(f"no API descriptions of Twilio in {folder}: set TWILIO_OAI to a folder with conversations_v1.json")
+    if not _file(folder, "conversations_v1").is_file():
+        pytest.skip(f"no API descriptions of Twilio in {folder}: set TWILIO_OAI to a clone of twilio/twilio-oai")
     return folder
+
+
+def _file(folder: Path, name: str) -> Path:
+    """Find a description beside the others, or where a clone of twilio/twilio-oai has it."""
+    cloned = folder / "spec" / "json" / f"twilio_{name}.json"
+    return cloned if cloned.is_file() else folder / f"{name}.json"
 
 
 def _fits(template: str, path: str) -> bool:

@@ -395,3 +395,17 @@ async def test_an_observers_crash_is_not_felt(
         await settled(desk)
         assert [figures.failures for figures in desk.plugins.figures.values()] == [1]
     assert answer.outcome is outcome
+
+
+async def test_what_breaks_afterwards_takes_no_sentence_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The flow answers; that a plugin then ends the work around it changes nothing about that."""
+    plugin = """
+    import asyncio
+    @hookimpl
+    def after_swap():
+        asyncio.current_task().cancel()
+    """
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path, "plugins: [{use: last}]\n", plugins={"last": plugin}) as desk:
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.HANDED_OVER
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])

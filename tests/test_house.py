@@ -44,7 +44,8 @@ MAY_KNOW = {
     | {"router.web"},
     "router.cli": {"router"}
     | GROUND
-    | {"router.bundled", "router.config", "router.log", "router.sandbox", "router.settings", "router.web"},
+    | {"router.bundled", "router.config", "router.log", "router.sandbox", "router.serving"}
+    | {"router.settings", "router.web"},
     "router": {"router.hooks", "router.model"},
 }
 """Each room and the rooms that it may import, types included."""

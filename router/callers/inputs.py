@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 PROOFS: Final = frozenset({"secret", BODY_HASH})
 """Parameters of the URL that prove who calls; they never become inputs, which plugins and messages may show."""
 
+DEEPEST: Final = 64
+"""Levels that a JSON body may have."""
+
 
 def url_inputs(request: Request) -> dict[str, Any]:
     """Read what stands in the URL; a name that is repeated with other values becomes a list.
@@ -56,15 +59,26 @@ def _form(body: bytes) -> dict[str, Any]:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
-        # A lone surrogate is valid JSON but no text: neither an answer nor the attributes could carry it.
-        json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise BadRequest("the body is nested too deeply; expected a JSON object of inputs") from error
+        # A lone surrogate is valid JSON but no text, and 1e999 is read as infinite: no attributes could carry them.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        is_deep = _is_deeper(value, DEEPEST)
+    except RecursionError:
+        is_deep = True
     except ValueError as error:
         raise BadRequest(f"the body is not readable JSON: {_why(error)}") from error
+    if is_deep:
+        raise BadRequest("the body is nested too deeply; expected a JSON object of inputs")
     if not isinstance(value, dict):
         raise BadRequest(f"the body is a JSON {type(value).__name__}; expected an object of inputs, such as {{}}")
     return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Say whether ``value`` has more than so many levels: what is read here must be written again elsewhere."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,6 +37,18 @@ def is_proved(request: Request, methods: Sequence[AuthMethod], signatures: Signa
     )
 
 
+def what_lacks(request: Request, methods: Sequence[AuthMethod]) -> str:
+    """Say for the log why a request that is not proved is not: what it shows, and what was asked for."""
+    asked = {method.kind for method in methods}
+    reasons = []
+    if AuthKind.TWILIO_SIGNATURE in asked:
+        is_there = bool(request.header("x-twilio-signature"))
+        reasons.append("the signature is not of this URL and body" if is_there else "no X-Twilio-Signature")
+    if AuthKind.SECRET in asked:
+        reasons.append("the secret is another one" if any(_shown(request)) else "no secret")
+    return ", ".join(reasons)
+
+
 def is_bearer(request: Request, token: str) -> bool:
     """Say whether the request bears ``token``; an empty token is borne by nobody."""
     scheme, _space, given = request.header("authorization").partition(" ")
@@ -53,12 +65,17 @@ def _is_signed(request: Request, signatures: Signatures, public_url: str) -> boo
         form = {} if promises or not request.is_form else grouped(pairs(request.body.decode()))
     except ValueError:
         return False
-    return signatures.passes(
-        url=request.url(public_url),
-        params=form,
-        body=request.body if promises or (request.body and not request.is_form) else None,
-        signature=request.header("x-twilio-signature"),
-        settings=request.header("x-twilio-webhooks-signature-settings"),
+    url = request.url(public_url)
+    return any(
+        signatures.passes(
+            url=called,
+            params=form,
+            body=request.body if promises or (request.body and not request.is_form) else None,
+            signature=request.header("x-twilio-signature"),
+            settings=request.header("x-twilio-webhooks-signature-settings"),
+        )
+        # No server tells an empty query from none, but a signature does.
+        for called in ([url] if request.raw_query else [url, f"{url}?"])
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
@@ -14,6 +15,9 @@ BODY_HASH: Final = "bodySHA256"
 
 FIELDS: Final = 1000
 """So many parameters a query or a form may have; more are no tool call."""
+
+
+_PARAMETER: Final = re.compile(r"([A-Za-z_]\w{0,30})=", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,9 @@ class Request:
 
     def described(self, public_url: str) -> str:
         """Give the URL for a log: without the query's values, which may be secrets or a customer's."""
-        names = sorted({part.partition("=")[0] for part in self.raw_query.split("&") if part})
-        return public_url.rstrip("/") + self.raw_path + (f"?{'&'.join(f'{name}=…' for name in names)}" if names else "")
+        names = sorted({match[1] for part in self.raw_query.split("&") if (match := _PARAMETER.match(part))})[:10]
+        query = "&".join(f"{name}=…" for name in names)
+        return public_url.rstrip("/") + self.raw_path[:200] + (f"?{query}" if query else "")
 
     def url(self, public_url: str) -> str:
         """Give the URL as the caller called it: ours as the world sees it, then path and query byte for byte."""

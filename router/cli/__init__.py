@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from router import __version__
+from router.cli.hints import hints
 from router.errors import ConfigError, SettingsError
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake ends in one clear line on stderr a fault, never in a traceback."""
     try:
         group.main(args=arguments, prog_name="handover")
-    except (ConfigError, SettingsError) as error:
-        click.echo(_prefixed(error), err=True)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        for hint in hints(error.diagnostics):
+            click.echo(f"handover: {hint}", err=True)
         sys.exit(1)
-
-
-def _prefixed(error: Exception) -> Any:
-    return str(error) if isinstance(error, ConfigError) else f"handover: {error}"
+    except SettingsError as error:
+        click.echo(f"handover: {error}", err=True)
+        sys.exit(1)

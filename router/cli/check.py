@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from router.cli.hints import hints
 from router.config import load
 from router.errors import ConfigError
 from router.model.diagnostic import Severity
@@ -60,6 +61,8 @@ def command(path: Path | None, form: str, plugins_dirs: tuple[Path, ...]) -> Non
             click.echo(str(each) if form == "text" else annotation(each))
     if form == "text":
         click.echo(f"{path}: {summary(routes, diagnostics)}")
+        for hint in hints(diagnostics):
+            click.echo(hint)
     click.get_current_context().exit(1 if routes is None else 0)
 
 

@@ -4,24 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from router.errors import SettingsError
+from router.model.sids import is_sid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @click.command("sandbox", short_help="Serve a stand-in for Twilio.")
 @click.option("--port", default=4010, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-def command(port: int) -> None:
+@click.option(
+    "--flow",
+    "flows",
+    multiple=True,
+    metavar="FW...=FILE",
+    help="Play the exported flow in FILE under this Flow SID; may be given several times.",
+)
+def command(port: int, flows: tuple[str, ...]) -> None:
     """Serve a stand-in for Twilio, for people who write routes and plugins.
 
     It holds conversations, webhooks and messages, plays Studio Flows, and makes faults on demand. What to set so that
-    the router uses it is printed first.
+    the router uses it is printed first. It plays the two flows of the shipped routes.yaml, and those that you name.
     """
-    from router.sandbox.server import run  # noqa: PLC0415 - help need not wait for the web
+    from router.sandbox.flows import shipped_flows  # noqa: PLC0415 - help need not wait for the web
+    from router.sandbox.server import run  # noqa: PLC0415 - see above
 
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run(port, click.echo))
+            asyncio.run(run(port, click.echo, flows={**shipped_flows(), **_definitions(flows)}))
     except OSError as error:
         raise SettingsError(f"--port {port}: {error.strerror}; choose another") from error
+    except ValueError as error:
+        raise SettingsError(f"--flow: {error}") from error
+
+
+def _definitions(named: Iterable[str]) -> dict[str, Any]:
+    """Read the flows; raises SettingsError where one is not named as ``FW...=FILE`` or cannot be read."""
+    found = {}
+    for name in named:
+        sid, _equals, file = name.partition("=")
+        if not is_sid("FW", sid) or not file:
+            raise SettingsError(f"--flow {name}: expected FW and 32 hex digits, '=', and a file")
+        try:
+            found[sid] = json.loads(Path(file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"--flow {name}: expected an exported Studio Flow as JSON: {error}") from error
+    return found

@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 import signal
-import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,8 @@ from router.errors import SettingsError
 from router.settings import Settings, with_dotenv
 
 if TYPE_CHECKING:
+    import socket
+
     from starlette.applications import Starlette
 
 
@@ -38,7 +39,13 @@ def command(config: Path | None, host: str, port: int, workers: int) -> None:
     Example:
       TWILIO_ACCOUNT_SID=AC... TWILIO_AUTH_TOKEN=... HANDOVER_PUBLIC_URL=https://handover.example.com handover serve
     """
-    listener, here = _listen(host, port)
+    from router.serving import listen  # noqa: PLC0415 - `handover --help` need not wait for the server
+
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a plugin prints is seen at once
+    try:
+        listener, here = listen(host, port)
+    except OSError as error:
+        raise SettingsError(f"--host {host} --port {port}: {error.strerror}; choose another") from error
     environ = with_dotenv(os.environ, Path.cwd())
     if config:
         environ["HANDOVER_CONFIG"] = str(config)
@@ -52,33 +59,22 @@ def command(config: Path | None, host: str, port: int, workers: int) -> None:
         _run(app, listener, workers, patience=math.ceil(Settings.read(environ).deadline))
 
 
-def _listen(host: str, port: int) -> tuple[socket.socket, str]:
-    """Take the port before anything is said of it, and give the URL; raises SettingsError where it cannot be taken."""
-    is_v6 = ":" in host
-    try:
-        listener = socket.create_server((host, port), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
-    except OSError as error:
-        raise SettingsError(f"--host {host} --port {port}: {error.strerror}; choose another") from error
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener, f"http://{f'[{host}]' if is_v6 else host}:{listener.getsockname()[1]}"
-
-
 def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -> None:
     """Serve until SIGINT or SIGTERM, which is no failure; a request in flight then has ``patience`` seconds."""
-    import uvicorn  # noqa: PLC0415 - `handover --help` need not wait for the server
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415 - see above
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - see above
 
-    make = partial(uvicorn.Config, access_log=False, log_level="warning", timeout_graceful_shutdown=patience)
+    make = partial(uvicorn.Config, access_log=False, log_level="warning", ws="none", timeout_graceful_shutdown=patience)
     # Uvicorn stops in good order and then raises the signal again, which for SIGTERM would mean to die of it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-        if workers > 1:
-            config = make("router.cli.serve:from_environ", factory=True, workers=workers)
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            server = uvicorn.Server(make(app))
-            server.run(sockets=[listener])
-            sys.exit(not server.started)
+    if workers > 1:
+        config = make("router.cli.serve:from_environ", factory=True, workers=workers)
+        Multiprocess(config, sockets=[listener]).run()
+        return
+    server = uvicorn.Server(make(app))
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter where the app does not start
+        server.run(sockets=[listener])
+    sys.exit(not server.started)
 
 
 def from_environ() -> Starlette:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router import bundled
@@ -25,7 +26,6 @@ from router.hooks.host import PluginHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from router.config.document import Document
     from router.hooks.discovery import FoundPlugin
@@ -71,8 +71,10 @@ def load(
     configs = check_plugins(review, found)
     if faults.errors:
         raise ConfigError(faults.diagnostics)
-    digest = reader.digest()
     used = [found.plugins[entry.name] for entry in entries(review)]
+    for plugin in used:
+        reader.note(Path(plugin.source))
+    digest = reader.digest()
     return Loaded(build(review, configs, digest), make_host(used), faults.diagnostics, digest, tuple(reader.files))
 
 
@@ -103,6 +105,11 @@ class _Reader:
         if document is not None:
             self._interpolation.apply(document)
         return document
+
+    def note(self, path: Path) -> None:
+        """Remember a plugin's file too: who changes one wants it to go live. One by entry point has no file of ours."""
+        if path.is_file():
+            self._own[path] = path.read_bytes()
 
     def digest(self) -> str:
         """Digest the contents of all files, whatever they are called."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from router.config.document import at, has
@@ -62,9 +63,16 @@ def shown(document: Document, trail: Trail, value: Any) -> str:
     """Say what was found: a short value itself; of what is or may be secret only where it came from, or its kind."""
     if trail in document.origins:
         return f"the value of {document.origins[trail].reference}"
-    if trail[:1] != ("flows",) and _SECRETIVE.search(_last_key(trail)):
+    if _may_be_secret(trail, value):
         return f"a {kind(value)} that is not shown here"
     return quoted(value) if isinstance(value, str) else _bare(value)
+
+
+def _may_be_secret(trail: Trail, value: Any) -> bool:
+    """Judge by the key; under ``auth`` everything may be, as who forgets ``secret:`` writes the secret itself."""
+    if trail[:1] == ("auth",) and isinstance(value, str):
+        return not (value.startswith("twilio") or get_close_matches(value, ["twilio_signature"]))
+    return trail[:1] != ("flows",) and bool(_SECRETIVE.search(_last_key(trail)))
 
 
 def _bare(value: Any) -> str:

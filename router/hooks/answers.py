@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from router.hooks.failure import NoAnswer
 from router.model.handover import Handover
 
 
-def replacement(handover: Handover, answer: Any) -> Handover:
-    """Take a guard's answer: None keeps ``handover``; a Handover may differ from it in flow and message only."""
+def replacement(handover: Handover, listed: Callable[[str], str | None], answer: Any) -> Handover:
+    """Take a guard's answer: None keeps ``handover``; a Handover may differ from it in flow and message only.
+
+    ``listed`` gives the Flow SID for what may be named as a flow, and None for anything else.
+    """
     if answer is None:
         return handover
     if not isinstance(answer, Handover):
@@ -20,7 +23,10 @@ def replacement(handover: Handover, answer: Any) -> Handover:
         raise NoAnswer("returned a handover whose flow or message is no text")
     if answer != handover.replace(flow=answer.flow, message=answer.message):
         raise NoAnswer("returned a handover that differs in more than flow and message")
-    return answer
+    flow = listed(answer.flow)
+    if flow is None:
+        raise NoAnswer(f"chose the flow {answer.flow[:40]!r}, which is not in 'flows'")
+    return answer.replace(flow=flow)
 
 
 def attributes(answer: Any) -> dict[str, Any]:

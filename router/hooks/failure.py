@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from router.errors import HandoverError
+from router.model.masking import fit
 
 if TYPE_CHECKING:
     from router.hooks.specs import Kind
-
-LONGEST: Final = 200
-"""Characters that a reason may have: an exception's text is the plugin's, and may hold anything."""
 
 
 class PluginFailed(HandoverError):
@@ -57,7 +55,7 @@ class Figures:
 
 
 def reason_of(error: BaseException, file: str = "") -> str:
-    """Say what ``error`` is, on one line of at most ``LONGEST`` characters, and at which line of ``file``."""
+    """Say what ``error`` is, on one line, bounded and with nobody's address in it, and at which line of ``file``."""
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001 - the text of a plugin's exception is a call into the plugin
@@ -65,13 +63,7 @@ def reason_of(error: BaseException, file: str = "") -> str:
     if not isinstance(error, NoAnswer):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     line = deepest_line(error, file)
-    return one_line(text) + (f" (line {line})" if line else "")
-
-
-def one_line(text: str) -> str:
-    """Bound ``text`` and put a space in the place of everything that is not printable."""
-    flat = "".join(character if character.isprintable() else " " for character in text[: LONGEST + 1]).strip()
-    return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
+    return fit(text) + (f" (line {line})" if line else "")
 
 
 def deepest_line(error: BaseException, file: str) -> int:

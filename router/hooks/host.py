@@ -110,13 +110,16 @@ class PluginHost:
         """Say whether one of ``uses`` gives attributes: only then is it worth reading those that are there."""
         return bool(self._calls("add_attributes", uses))
 
-    async def before_swap(self, handover: Handover, uses: Sequence[PluginUse]) -> Handover:
+    async def before_swap(
+        self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None]
+    ) -> Handover:
         """Ask the guards, one after the other, each about what the one before it made of the handover.
 
+        ``listed`` is the allow-list: it gives the Flow SID for a flow that a guard may name, and None for another.
         Raises Decline as a guard raised it, and PluginFailed where a guard failed whose ``on_error`` is ``stop``.
         """
         for call in self._calls("before_swap", uses):
-            attempt, reason = await self._make(call, {"handover": handover}, partial(replacement, handover))
+            attempt, reason = await self._make(call, {"handover": handover}, partial(replacement, handover, listed))
             if isinstance(attempt.error, Decline):
                 raise attempt.error
             if not reason:

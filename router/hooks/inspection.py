@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pluggy
 from jsonschema import Draft202012Validator, SchemaError
 
-from router.hooks.failure import one_line
 from router.hooks.markers import PROJECT
 from router.hooks.specs import ARGUMENTS, KINDS
+from router.model.masking import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -110,7 +110,7 @@ def _misdescribed(info: Any) -> Iterator[str]:
         return
     for key, value in info.items():
         if key not in _KEYS:
-            yield f"plugin_info has the key {one_line(repr(key))}{_guess(key, _KEYS)} (it may have: {', '.join(_KEYS)})"
+            yield f"plugin_info has the key {fit(repr(key))}{_guess(key, _KEYS)} (it may have: {', '.join(_KEYS)})"
         elif key in _TEXTS and not isinstance(value, str):
             yield f"plugin_info's '{key}' is {type(value).__name__}, expected a text"
     schema = info.get("config_schema")
@@ -118,7 +118,7 @@ def _misdescribed(info: Any) -> Iterator[str]:
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
-            yield f"plugin_info's 'config_schema' is no JSON Schema: {error.json_path}: {one_line(error.message)}"
+            yield f"plugin_info's 'config_schema' is no JSON Schema: {error.json_path}: {fit(error.message)}"
     elif schema is not None:
         yield f"plugin_info's 'config_schema' is {type(schema).__name__}, expected a dict: a JSON Schema"
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_KIND: Final = re.compile(r"[a-z_]{1,20}")
+
+SHORTEST_SHOWN: Final = 6
+"""Characters: of a value that has no more, the two ends would show nearly all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,10 @@ class Identity:
 
     @property
     def masked(self) -> str:
-        """The identity with all but its ends hidden, for logs: ``whatsapp:+1…00``."""
-        return f"{self.kind}:{self.value[:2]}…{self.value[-2:]}" if len(self.value) > 6 else f"{self.kind}:…"  # noqa: PLR2004 - shorter values would be shown nearly whole
+        """The identity with all but its ends hidden, for logs: ``whatsapp:+1…00``; a kind that is no word is hidden."""
+        kind = self.kind if _KIND.fullmatch(self.kind) else "…"
+        is_long = len(self.value) > SHORTEST_SHOWN
+        return f"{kind}:{self.value[:2]}…{self.value[-2:]}" if is_long else f"{kind}:…"
 
     def wrote(self, author: str) -> bool:
         """Say whether a message by ``author`` is this person's (docs/twilio.md, IDENTITY)."""

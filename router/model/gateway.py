@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from router.model.call import ConversationRef
     from router.model.webhook import ScopedWebhook, WebhookSpec
@@ -53,6 +53,14 @@ class Gateway(Protocol):
         """Fetch the conversation's attributes; raises TwilioUncertain where they are no JSON object."""
         ...
 
-    async def write_attributes(self, conversation: ConversationRef, attributes: Mapping[str, Any]) -> None:
-        """Write the attributes as a whole: Twilio merges nothing."""
+    async def change_attributes(
+        self,
+        conversation: ConversationRef,
+        change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        read: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write what ``change`` makes of the attributes: of those just ``read``, or of those that are there.
+
+        A repeat reads them anew, since a write replaces the whole.
+        """
         ...

@@ -52,5 +52,7 @@ class Decline(Exception):
     """Raised by a guard: nothing is handed over, and the model is told this sentence."""
 
     def __init__(self, sentence: str) -> None:
+        if not (isinstance(sentence, str) and sentence.strip()):
+            raise TypeError("Decline wants a sentence for the model")
         super().__init__(sentence)
         self.sentence = sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, fields
 from string import Formatter
@@ -84,7 +85,7 @@ def render(text: str, words: Mapping[str, str], inputs: Mapping[str, Any]) -> st
         parts.append(literal)
         if name is not None:
             found = inputs.get(name.removeprefix(_INPUT), "") if name.startswith(_INPUT) else words.get(name, "")
-            parts.append(found if isinstance(found, str) else str(found))
+            parts.append(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
     return one_sentence("".join(parts))
 
 

@@ -79,5 +79,5 @@ class AgentWebhooks:
 def _compile(pattern: str) -> re.Pattern[str]:
     scheme, separator, rest = pattern.partition("://")
     host, slash, path = rest.partition("/")
-    origin = re.escape((scheme + separator + host).lower()).replace(r"\*", r"[^/?#@]*")
+    origin = re.escape((scheme + separator + host).lower()).replace(r"\*", r"[^/?#@:\\]*")
     return re.compile(f"(?i:{origin})" + re.escape(slash + path).replace(r"\*", r".*"), re.DOTALL)

@@ -119,7 +119,7 @@ The router stays on {stage.router_url}, the sandbox on {stage.sandbox.url}. Try 
 
   curl {stage.router_url}/tools/support -H 'X-Handover-Secret: {SECRET}' \\
     -H 'X-Session-Id: {conversation.session}' \\
-    -H 'X-Identity: {conversation.customer.address}' --json '{{"intent": "billing"}}'
+    -H 'X-Identity: {conversation.customer.address}' -d intent=billing
   curl {here} -d text='I do not understand my bill'
   curl {stage.sandbox.url}/sandbox
 

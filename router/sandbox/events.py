@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -150,6 +151,9 @@ class Events:
         else:
             url, body = spec.url, form
             signature = sign(self._world.auth_token, url, form)
+        where = self._where(url)
+        if not _is_here(where):
+            return 0, "not on this machine"
         headers = {"X-Twilio-Signature": signature, "User-Agent": "TwilioProxy/1.1"}
         timeout = aiohttp.ClientTimeout(total=self._patience)
         try:
@@ -157,7 +161,7 @@ class Events:
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.request(
                     "GET" if body is None else "POST",
-                    self._where(url),
+                    where,
                     data=body,
                     headers=headers,
                     allow_redirects=False,
@@ -176,6 +180,15 @@ class Events:
             return URL(url, encoded=True)
         stand_in = urlsplit(base)
         return URL(urlunsplit((stand_in.scheme, stand_in.netloc, parts.path, parts.query, "")), encoded=True)
+
+
+def _is_here(url: URL) -> bool:
+    """Say whether ``url`` is on this machine: what a sandbox plays must never reach a real agent."""
+    host = url.host or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _wants(spec: WebhookSpec, event: str, body: str) -> bool:

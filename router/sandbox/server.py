@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from router.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from router.sandbox.world import Conversation
+
+AGENT_URL: Final = "https://support-agent.twil.io/channels/conversations/messageAdded"
+"""An agent that nobody plays: what is sent to it stays on this machine."""
 
 
 async def run(
@@ -25,18 +30,16 @@ async def run(
     taken, ValueError for a flow that cannot be played.
     """
     sandbox = Sandbox(flows=flows)
-    conversation = sandbox.open_conversation()
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     async with sandbox.served(host=host, port=port):
-        echo(introduction(sandbox, conversation.sid))
+        echo(introduction(sandbox, conversation))
         await (stop or asyncio.Event()).wait()
 
 
-def introduction(sandbox: Sandbox, conversation: str) -> str:
+def introduction(sandbox: Sandbox, conversation: Conversation) -> str:
     """Write what to set for the router, and the lines to try; the secrets in it are made up and open nothing."""
-    url = sandbox.url
+    url, said = sandbox.url, f"{sandbox.url}/sandbox/conversations/{conversation.sid}/says"
     account = f"{sandbox.account_sid}:{sandbox.auth_token}"
-    flow = next(iter(sandbox.world.flows), "FW" + "0" * 32)
-    webhooks = f"{url}/v1/Conversations/{conversation}/Webhooks"
     return f"""\
 A stand-in for Twilio listens on {url}
 
@@ -44,12 +47,18 @@ Let the router use it:
   export HANDOVER_TWILIO_URL={url}
   export TWILIO_ACCOUNT_SID={sandbox.account_sid}
   export TWILIO_AUTH_TOKEN={sandbox.auth_token}
+  export HANDOVER_SECRET=try-it
+  handover serve
 
-Try it; a conversation is open:
-  curl {url}/
-  curl -u {account} {webhooks}
-  curl -u {account} {webhooks} -d Target=studio -d Configuration.FlowSid={flow}
-  curl {url}/sandbox/conversations/{conversation}/says -d text='My order is broken'
-  curl {url}/sandbox/faults -d kind=rate_limited -d 'path=*/Webhooks'
+Then hand over the conversation that is open here, and speak as its customer:
+  curl http://127.0.0.1:8000/tools/support -H 'X-Handover-Secret: try-it' \\
+    -H 'X-Session-Id: {conversation.session}' -d intent=refund
+  curl {said} -d text='My lamp is broken'
+
+Look at what is there, as Twilio shows it and in short:
+  curl -u {account} {url}/v1/Conversations/{conversation.sid}/Webhooks
   curl {url}/sandbox
+
+Let the next request go wrong; {url}/ tells how else:
+  curl {url}/sandbox/faults -d kind=rate_limited -d 'path=*/Webhooks'
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from router.model.call import ConversationRef
     from router.model.gateway import Gateway, Message
@@ -45,5 +45,10 @@ class ReadOnly:
     async def delete_webhook(self, _conversation: ConversationRef, _sid: str) -> None:
         """Delete nothing."""
 
-    async def write_attributes(self, _conversation: ConversationRef, _attributes: Mapping[str, Any]) -> None:
-        """Write nothing."""
+    async def change_attributes(
+        self,
+        _conversation: ConversationRef,
+        _change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        _read: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change nothing."""

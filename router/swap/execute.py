@@ -34,8 +34,11 @@ class SwapFailed(Exception):
     """A plan that was not carried out, and in what state that leaves the conversation.
 
     ``cause`` is what Twilio said. ``unknown`` says that nobody can tell yet whether the responder is attached.
-    ``removed`` are the agent's webhooks that are, or may be, gone and could not be put back.
+    ``removed`` are the agent's webhooks that are, or may be, gone and could not be put back; ``present`` are those that
+    were there at the beginning.
     """
+
+    present: tuple[ScopedWebhook, ...] = ()
 
     def __init__(self, cause: TwilioError, *, unknown: bool, removed: tuple[ScopedWebhook, ...]) -> None:
         super().__init__(str(cause))
@@ -65,7 +68,13 @@ class Executor:
             except TwilioError as error:
                 if isinstance(step, WriteAttributes) and not step.required:
                     continue
-                raise await self._undo(done, step, error) from error
+                failed = await self._undo(done, step, error)
+                failed.present = tuple(present)
+                raise failed from error
+            except asyncio.CancelledError:
+                # Whoever stops us in the middle must not leave the customer with nobody.
+                await self._undo(done, step, TwilioUncertain("swap", "stopped in the middle"))
+                raise
             done.append(inverse)
             doubtful = doubtful or doubted
         return doubtful
@@ -116,7 +125,7 @@ class Executor:
             case Remove():
                 await self.gateway.delete_webhook(self.conversation, step.webhook.sid)
             case _:
-                await self.gateway.write_attributes(self.conversation, {**step.before, **step.values})
+                await self.gateway.change_attributes(self.conversation, step.merged, step.before)
         return step.inverse(), False
 
     async def _undo(self, done: Sequence[Inverse], failed: Step, error: TwilioError) -> SwapFailed:
@@ -144,8 +153,7 @@ class Executor:
         """Take one step back."""
         match inverse:
             case TakeBackAttributes():
-                now = await self.gateway.fetch_attributes(self.conversation)
-                await self.gateway.write_attributes(self.conversation, inverse.restored(now))
+                await self.gateway.change_attributes(self.conversation, inverse.restored)
             case PutBack():
                 await self.create(Attach(inverse.webhook.spec), frozenset())
             case PointBack():

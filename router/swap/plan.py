@@ -29,6 +29,10 @@ class WriteAttributes:
     before: Mapping[str, Any] = field(repr=False)
     required: bool = True
 
+    def merged(self, now: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the attributes as they should be, from those that are there ``now``."""
+        return {**now, **self.values}
+
     def inverse(self) -> TakeBackAttributes:
         """Put our keys back to what they were, and touch no other."""
         return TakeBackAttributes(self.values, self.before)
@@ -115,6 +119,11 @@ class Plan:
 
     attach: tuple[Step, ...] = ()
     release: tuple[Remove, ...] = ()
+
+    @property
+    def lets_go(self) -> bool:
+        """Some webhook is removed."""
+        return any(isinstance(step, Remove) for step in (*self.attach, *self.release))
 
     @property
     def is_met(self) -> bool:

@@ -11,6 +11,8 @@ The ledger will keep them through a restart; until then they live as long as the
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,17 +32,24 @@ AT_ONCE: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, *([30.0] * 120))
 """Seconds before each attempt where the customer may be without a responder: an hour of them."""
 
 LATER: Final = AT_ONCE[3:]
-"""The same where somebody answers, and for another look: a request without an answer gets time to take effect."""
+"""The same where somebody answers."""
+
+LOOKS: Final = (LATER, (10.0, *LATER), (30.0, *LATER), (60.0, *LATER))
+"""The same for each of several looks: a request without an answer may take effect long after we gave it up."""
 
 
 @dataclass(slots=True)
 class Repair:
-    """What one swap owes to one conversation; ``removed`` grows where an attempt makes room and cannot undo it."""
+    """What one swap owes to one conversation; ``removed`` grows where an attempt makes room and cannot undo it.
+
+    ``present`` are the webhooks that the swap began with.
+    """
 
     executor: Executor
     target: Target
     agents: AgentWebhooks
     removed: tuple[ScopedWebhook, ...] = ()
+    present: tuple[ScopedWebhook, ...] = ()
 
     async def tidy(self) -> bool:
         """Remove what should be gone, if the responder is still there; a flow that has ended since is left in peace."""
@@ -48,8 +57,13 @@ class Repair:
         return plan is None or not plan.is_met or not await self.executor.release(plan)
 
     async def finish(self) -> bool:
-        """Attach the responder unless it is there, and remove what should be gone; go back if Twilio says no."""
+        """Attach the responder unless it is there, and remove what should be gone; go back if Twilio says no.
+
+        A responder that came since, to lead elsewhere, is a later handover's: that one was confirmed, and stands.
+        """
         present = await self._webhooks()
+        if any(self._is_newer(webhook) for webhook in present):
+            return True
         plan = plan_swap(present, self.target, self.agents)
         if plan is None:
             return await self.restore()
@@ -68,6 +82,10 @@ class Repair:
             await self.executor.take_back(step)
         return True
 
+    def _is_newer(self, webhook: ScopedWebhook) -> bool:
+        leads_elsewhere = self.target.answers_by(webhook) and not self.target.is_met_by(webhook)
+        return leads_elsewhere and webhook not in self.present
+
     async def _webhooks(self) -> tuple[ScopedWebhook, ...]:
         return tuple(await self.executor.gateway.list_webhooks(self.executor.conversation))
 
@@ -77,10 +95,15 @@ async def settle(
 ) -> bool:
     """Repeat ``attempt`` after each of ``delays`` until it is done; give up where nothing can ever be changed again.
 
-    Says whether the end was reached.
+    Says whether the end was reached. Whoever cancels it while it waits gets one last attempt first: at a shutdown.
     """
     for delay in delays:
-        await sleep(delay)
+        try:
+            await sleep(delay)
+        except asyncio.CancelledError:
+            with contextlib.suppress(TwilioError, SwapFailed):
+                await attempt()
+            raise
         try:
             if await attempt():
                 return True

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from router.errors import TwilioError, TwilioRefused
+from router.model.webhook import MESSAGE_ADDED
+from router.model.webhook import Target as Kind
 from router.swap.execute import Executor, SwapFailed
 from router.swap.look import Seen, look
 from router.swap.plan import Plan, WriteAttributes, plan_swap
@@ -26,11 +28,15 @@ LOOKS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """The responder is attached. ``was_there`` says that it had been before; ``doubtful`` that a second may turn up."""
+    """The responder is attached. ``was_there`` says that it had been before; ``doubtful`` that a second may turn up.
+
+    ``bystanders`` counts the webhooks that hear the customer too and that nobody has called the agent's.
+    """
 
     plan: Plan
     was_there: bool
     doubtful: bool
+    bystanders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,11 @@ class Swap:
                 if failed.removed or not is_outdated(failed.cause) or not looks:
                     raise
             else:
-                return Attached(plan, plan.is_met, doubtful)
+                return Attached(plan, plan.is_met, doubtful, sum(map(self._stands_by, seen.webhooks)))
+
+    def _stands_by(self, webhook: ScopedWebhook) -> bool:
+        hears = not webhook.spec.filters or MESSAGE_ADDED in webhook.spec.filters
+        return webhook.spec.target == Kind.WEBHOOK and hears and not self.agents.own(webhook)
 
     def plan(self, seen: Seen) -> Plan:
         """Plan from what was seen; raises TwilioRefused with the code 50361 where there is no room."""
@@ -83,9 +93,12 @@ class Swap:
         """Remove the webhooks of the agent; gives back those that are owed."""
         return await Executor(self.gateway, self.conversation).release(plan)
 
-    def repair(self, removed: tuple[ScopedWebhook, ...] = ()) -> Repair:
+    def repair(self, failed: SwapFailed | None = None) -> Repair:
         """Give what brings this swap to its end if something was left open."""
-        return Repair(Executor(self.gateway, self.conversation), self.target, self.agents, removed)
+        executor = Executor(self.gateway, self.conversation)
+        if failed is None:
+            return Repair(executor, self.target, self.agents)
+        return Repair(executor, self.target, self.agents, failed.removed, failed.present)
 
     def _attributes(self, read: Mapping[str, Any] | TwilioError | None) -> WriteAttributes | None:
         """Plan the write; never after a failed read, since it replaces the whole (docs/twilio.md, ATTRIBUTES)."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
+from router.model.masking import fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 TOO_MANY_REQUESTS: Final = frozenset({20429, 50063, 50074})
 CONFLICTS: Final = frozenset({50391, 50349, 50449})
 
-_ADDRESS: Final = re.compile(r"(?:\+|%2B)\d(?:[ ().-]{0,2}\d){4,}", re.IGNORECASE)
 _REQUEST_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
-_LONGEST_TEXT: Final = 200
 _LOGIN: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET"
 
 
@@ -54,7 +53,7 @@ def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioErro
     said = _json_object(answer.body) or {}
     code = _code(said.get("code"))
     text = _own_words(answer.status, code)
-    their_words = one_line(_their_words(said)) if said else "the answer is no JSON object"
+    their_words = fit(_their_words(said)) if said else "the answer is no JSON object"
     return _kind(answer.status, code)(
         operation,
         f"{text}: {their_words}" if their_words else text,
@@ -76,7 +75,7 @@ def fault_of_network(operation: str, error: Exception, patience: float) -> Twili
         case aiohttp.ClientConnectorCertificateError():  # a connector error without an os_error
             return TwilioBusy(operation, f"the certificate of {error.host} is not trusted; nothing was sent")
         case aiohttp.ClientConnectorError():
-            why = one_line(str(error.strerror or error.os_error))
+            why = fit(str(error.strerror or error.os_error))
             return TwilioBusy(operation, f"no connection to {error.host}:{error.port}; nothing was sent: {why}")
         case aiohttp.ClientHttpProxyError():
             return TwilioBusy(operation, f"the proxy refused the connection with {error.status}; nothing was sent")
@@ -97,13 +96,6 @@ def seconds_to_wait(header: str, now: datetime) -> float | None:
     except ValueError:
         return None
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
-
-
-def one_line(text: str) -> str:
-    """Make a foreign text fit for an error: one line, bounded, no control characters, no telephone numbers."""
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text[: 10 * _LONGEST_TEXT]).split())
-    masked = _ADDRESS.sub("+…", flat)
-    return masked if len(masked) <= _LONGEST_TEXT else masked[: _LONGEST_TEXT - 1] + "…"
 
 
 def _flaw(answer: Answer) -> str:

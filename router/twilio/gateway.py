@@ -156,11 +156,29 @@ class TwilioGateway:
         found = await self._ask("fetch_attributes", self._at(conversation).fetch_async)
         return attributes_of("fetch_attributes", found.attributes)
 
-    async def write_attributes(self, conversation: ConversationRef, attributes: Mapping[str, Any]) -> None:
-        """Write the attributes as a whole: Twilio merges nothing, calls no webhook (docs/twilio.md, REST-EVENTS)."""
+    async def change_attributes(
+        self,
+        conversation: ConversationRef,
+        change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        read: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write what ``change`` makes of the attributes ``read``, or of those that are there.
+
+        Twilio takes them as a whole and merges nothing, so a repeat reads them anew and loses nobody's
+        (docs/twilio.md, ATTRIBUTES); no webhook is called (docs/twilio.md, REST-EVENTS).
+        """
         there = self._at(conversation)
-        text = attributes_text("write_attributes", attributes)
-        await self._ask("write_attributes", lambda: there.update_async(attributes=text))
+        known = read
+
+        async def write() -> None:
+            nonlocal known
+            now, known = known, None
+            if now is None:
+                found = await _ask_once("fetch_attributes", there.fetch_async)
+                now = attributes_of("fetch_attributes", found.attributes)
+            await there.update_async(attributes=attributes_text("change_attributes", change(now)))
+
+        await self._ask("change_attributes", write)
 
     def _at(self, conversation: ConversationRef) -> Any:
         """Name the conversation to the SDK, which puts SIDs into the path as they are (docs/twilio.md, SDK-PATH)."""
@@ -172,13 +190,19 @@ class TwilioGateway:
     ) -> Found:
         """Ask Twilio, and ask again where the policy lets us (``router/twilio/retry.py``)."""
         attempt = 0
+        doubt: TwilioUncertain | None = None
         while True:
             attempt += 1
             try:
                 return await _ask_once(operation, request)
             except TwilioError as error:
+                if isinstance(error, TwilioUncertain):
+                    doubt = error
                 pause = pause_before_repeat(error, attempt, is_safe_to_repeat=is_safe_to_repeat, chance=self._chance())
                 if pause is None:
+                    if doubt and error.status != HTTPStatus.NOT_FOUND:
+                        # An earlier attempt may have been done, whatever this one was told.
+                        raise doubt from error
                     raise
             await self._clock.sleep(pause)
 

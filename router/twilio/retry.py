@@ -13,8 +13,8 @@ MOST_REPEATS: Final = 2
 FIRST_PAUSE: Final = 0.1
 """Seconds before the first repeat; each further one waits twice as long."""
 
-LONGEST_PAUSE: Final = 20.0
-"""Seconds: where Twilio asks for a longer pause we give up instead."""
+LONGEST_PAUSE: Final = 5.0
+"""Seconds: where Twilio asks for a longer pause we give up instead, since a customer may be waiting for nobody."""
 
 
 def pause_before_repeat(error: TwilioError, attempt: int, *, is_safe_to_repeat: bool, chance: float) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from router.callers.assistants import read_call
-from router.callers.proof import is_bearer, is_proved
+from router.callers.proof import is_bearer, is_proved, what_lacks
 from router.errors import BadRequest, ConfigError, SettingsError
 from router.handover import hand_over
 from router.model.messages import render
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
 
     from router.callers.proof import Signatures
+    from router.callers.request import Request
     from router.desk import Desk
     from router.model.call import ToolCall
     from router.web.metrics import Metrics
@@ -44,13 +45,13 @@ class Tools:
             return PlainTextResponse("Not Found", 404)
         if request.method not in METHODS:
             return PlainTextResponse("Method Not Allowed", 405, {"Allow": ", ".join(METHODS)})
-        try:
-            wire = await read_request(request)
-        except TooLarge:
-            return PlainTextResponse("Content Too Large", 413, {"Connection": "close"})
+        wire = await _read(request, live.desk.deadline)
+        if isinstance(wire, Response):
+            return wire
         if not is_proved(wire, live.methods, self._signatures, self._public_url):
             self._metrics.unproved()
-            live.desk.log.warning("unproved", method=wire.method, url=wire.described(self._public_url))
+            lacks = what_lacks(wire, live.methods)
+            live.desk.log.warning("unproved", method=wire.method, url=wire.described(self._public_url), reason=lacks)
             return PlainTextResponse("Forbidden", 403)
         try:
             call = read_call(wire)
@@ -114,10 +115,9 @@ class Operations:
 
     async def reload(self, request: WebRequest) -> Response:
         """Read the files anew: 200 with a receipt, 304 where nothing changed, 422 with the faults; then all stays."""
-        try:
-            wire = await read_request(request)
-        except TooLarge:
-            return PlainTextResponse("Content Too Large", 413, {"Connection": "close"})
+        wire = await _read(request, self._reloader.live.desk.deadline)
+        if isinstance(wire, Response):
+            return wire
         if not is_bearer(wire, self._admin_token):
             return PlainTextResponse("Forbidden", 403)
         log = self._reloader.live.desk.log
@@ -133,6 +133,16 @@ class Operations:
         self._metrics.reloaded("changed")
         log.info("reloaded", digest=receipt.digest, changes=list(receipt.changes))
         return JSONResponse({"digest": receipt.digest, "changes": list(receipt.changes)})
+
+
+async def _read(request: WebRequest, patience: float) -> Request | Response:
+    """Read the request, or say why not and close: what is left of its body must not be taken for the next request."""
+    try:
+        return await read_request(request, patience)
+    except TooLarge:
+        return PlainTextResponse("Content Too Large", 413, {"Connection": "close"})
+    except BadRequest as error:
+        return PlainTextResponse(str(error), 400, {"Connection": "close"})
 
 
 def _fault(call: ToolCall, desk: Desk) -> Answer:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from router.config import Loaded
     from router.desk import Desk
-    from router.model.routes import AuthMethod, Route, Routes
+    from router.model.routes import AuthMethod, Routes
     from router.settings import Settings
 
 
@@ -57,8 +57,8 @@ class Reloader:
 
 
 def changes(old: Routes, new: Routes) -> Iterator[str]:
-    """Say what a new configuration does differently, a line for each route that came, went or changed."""
-    before, after = dict(_named(old)), dict(_named(new))
+    """Say what a new configuration does differently, a line for each part that came, went or changed."""
+    before, after = dict(_parts(old)), dict(_parts(new))
     for name in sorted(before.keys() | after.keys()):
         if name not in after:
             yield f"removed {name}"
@@ -68,8 +68,12 @@ def changes(old: Routes, new: Routes) -> Iterator[str]:
             yield f"changed {name}"
 
 
-def _named(routes: Routes) -> Iterator[tuple[str, Route]]:
+def _parts(routes: Routes) -> Iterator[tuple[str, object]]:
+    yield "auth", routes.auth
+    yield "assistant_webhooks", routes.agent_webhooks.patterns
+    for alias, flow in routes.flows.items():
+        yield f"flow {alias}", flow
     for path, tool in routes.tools.items():
-        yield path, tool.route
+        yield path, replace(tool, intents={})
         for intent in tool.intents.values():
-            yield f"{path} {intent.name}", intent.route
+            yield f"{path} {intent.name}", intent

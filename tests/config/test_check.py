@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -97,3 +99,14 @@ def test_checking_needs_neither_the_sdk_nor_the_web() -> None:
     code = f"import sys, router.cli.check; print(sorted(set('{heavy}'.split()) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
     assert done.stdout == "[]\n"
+
+
+def test_who_has_no_file_is_shown_where_to_start() -> None:
+    """A missing file is a fault, followed by a line that copies the shipped example; it works as it is."""
+    told = CliRunner().invoke(command, [])
+    assert told.exit_code == 1
+    (hint,) = [line for line in told.output.splitlines() if "an example to start from: " in line]
+    _cp, example, here = shlex.split(hint.partition(": ")[2])
+    assert here == "."
+    shutil.copy(example, here)
+    assert CliRunner().invoke(command, []).exit_code == 0

@@ -32,7 +32,7 @@ def test_the_shipped_file_loads_with_nothing_set() -> None:
     assert recipe.route.flow == FLOW
     assert found.plugins.names == ("conversation-attributes",)
     assert [dict(use.config) for use in recipe.route.plugins] == [{"key": "handover", "include": ["order_id"]}]
-    assert found.files == (bundled.ROUTES,)
+    assert found.files == (bundled.ROUTES, bundled.PLUGINS / "conversation_attributes.py")
 
 
 def test_the_shipped_file_takes_what_is_set() -> None:
@@ -196,3 +196,15 @@ def test_a_broken_entry_point_is_known_by_its_name(tmp_path: Path, monkeypatch: 
     told = faults(write(tmp_path, HEAD + TOOLS + "plugins: [{use: audit-log}]\n"))
     assert [fault.code for fault in told] == ["plugin-broken"]
     assert "the plugin 'audit-log' cannot be used: entry point audit_log = nowhere_at_all" in told[0].message
+
+
+def test_a_plugin_that_changed_is_another_configuration(tmp_path: Path) -> None:
+    """Who edits a plugin's file and reloads gets the new one: the digest is over it too, if it is switched on."""
+    (tmp_path / "plugins").mkdir()
+    plugin = tmp_path / "plugins" / "later.py"
+    plugin.write_text("from router import hookimpl\n")
+    path = write(tmp_path, HEAD + "plugins: [{use: later}]\n" + TOOLS)
+    before = load(path, environ={})
+    assert plugin in before.files
+    plugin.write_text("from router import hookimpl  # changed\n")
+    assert load(path, environ={}).digest != before.digest

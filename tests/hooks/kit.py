@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOW = "FW" + "0" * 31 + "1"
+NIGHT = "FW" + "0" * 31 + "2"
+LISTED = {FLOW: FLOW, NIGHT: NIGHT, "night": NIGHT, "german": NIGHT}
+"""What a guard may name as a flow, and the Flow SID that it means."""
+
 HANDOVER = Handover(
     id="HO" + "0" * 32,
     tool="/tools/support",

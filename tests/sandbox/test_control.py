@@ -106,7 +106,8 @@ async def test_the_server_says_how_to_use_it() -> None:
     )
     headers = {"Authorization": aiohttp.encode_basic_auth(*account.split(":"))}
     async with aiohttp.ClientSession() as session, session.get(webhooks, headers=headers) as answer:
-        assert (answer.status, (await answer.json())["webhooks"]) == (200, [])
+        assert answer.status == 200
+        assert [found["target"] for found in (await answer.json())["webhooks"]] == ["webhook"]
     stop.set()
     await running
 
@@ -123,4 +124,3 @@ async def test_the_server_waits_for_nobody_without_an_end() -> None:
         assert running.cancelled()
     accounts = [[line for line in text.splitlines() if "export TWILIO" in line] for text in texts]
     assert accounts[0] == accounts[1]
-    assert f"FW{'0' * 32}" in texts[0]

@@ -221,3 +221,21 @@ def test_a_flow_that_cannot_be_played_stops_the_sandbox() -> None:
     """A definition that the interpreter does not know is refused when the sandbox is made."""
     with pytest.raises(ValueError, match="flow FW1: expected an exported Studio Flow"):
         Sandbox(flows={"FW1": {}})
+
+
+@pytest.mark.parametrize("url", ["https://agent.example.com/in", "https://203.0.113.7/in"])
+async def test_nothing_leaves_this_machine(url: str) -> None:
+    """A webhook elsewhere is noted as not called: what a sandbox plays must not reach a real agent."""
+    sandbox = Sandbox()
+    conversation = sandbox.open_conversation(agent_url=url)
+    await sandbox.customer_says(conversation, "Hello")
+    assert [(found.url, found.status, found.error) for found in sandbox.deliveries] == [(url, 0, "not on this machine")]
+
+
+async def test_this_machine_has_a_name() -> None:
+    """``localhost`` is called like any loopback address."""
+    async with receiving() as agent:
+        sandbox = Sandbox()
+        url = agent.url.replace("127.0.0.1", "localhost")
+        await sandbox.customer_says(sandbox.open_conversation(agent_url=url), "Hello")
+        assert [found.status for found in sandbox.deliveries] == [200]

@@ -22,6 +22,7 @@ from tests.kit import (
     DELETE,
     FOREIGN,
     LIST,
+    LOGGER,
     NEWEST,
     REDIRECT,
     REFUNDS,
@@ -62,6 +63,17 @@ async def test_the_agent_on_the_conversation_is_removed(sandbox: Sandbox, desk: 
     assert (answer.flow, answer.tool, answer.handover_id[:2]) == (REFUNDS, "/tools/support", "HO")
     assert asked(sandbox, conversation) == [LIST, CREATE, DELETE]
     assert [[responder.kind for responder in moment] for moment in seen] == [["agent"], ["agent", "studio"], ["studio"]]
+
+
+async def test_a_pattern_that_matches_nothing_is_told_to_the_log(sandbox: Sandbox, desk: Desk) -> None:
+    """Who removes nothing although others hear the customer may have a wrong pattern; the model is not told."""
+    deaf = replace(LOGGER, filters=("onConversationUpdated",))
+    conversation = sandbox.open_conversation(agent_url="https://agent.example/in", webhooks=(LOGGER, deaf, FOREIGN[2]))
+    answer = await hand_over(call(conversation), desk)
+    assert told(answer) == (Outcome.HANDED_OVER, SUCCESS)
+    assert answer.detail == "2 webhooks stay that no pattern of 'assistant_webhooks' matches"
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=(LOGGER,))
+    assert (await hand_over(call(conversation), desk)).detail == ""
 
 
 async def test_the_agent_on_the_service_is_left_there(sandbox: Sandbox, desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -18,14 +19,17 @@ from router.model.webhook import ScopedWebhook, WebhookSpec
 from router.sandbox.faults import Kind
 from router.swap.execute import Executor, SwapFailed
 from router.swap.repair import LATER, Repair, settle
+from router.swap.swap import Swap
 from router.swap.target import StudioFlow
 from tests.kit import (
     AGENT_URL,
+    BILLING,
     CREATE,
     DELETE,
     FOREIGN,
     HASTY,
     LIST,
+    REDIRECT,
     REFUNDS,
     agents,
     arm,
@@ -276,3 +280,65 @@ async def test_what_cannot_be_repaired_is_logged(sandbox: Sandbox, tmp_path: Pat
     said = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(line["event"], line["level"], line["settled"]) for line in said] == [("repair", "error", False)]
     assert said[0]["handover"] == answer.handover_id
+
+
+async def test_a_swap_that_is_stopped_in_the_middle_puts_the_agent_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In a full house the agent's webhook is gone while the flow's is created: who stops us there strands nobody."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:4])
+    held = arm(sandbox, conversation, CREATE, Kind.SLOW)
+    async with open_desk(sandbox, tmp_path) as desk:
+        waiting = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        assert sandbox.responders(conversation) == ()
+        await desk.background.drain(0)
+        assert len(agents(conversation)) == 1
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+
+
+async def test_a_repair_that_is_stopped_while_it_waits_tries_once_more() -> None:
+    """At a shutdown there is no later: what can be done is done at once, and what fails then is left."""
+    tried: list[int] = []
+
+    async def attempt() -> bool:
+        tried.append(len(tried))
+        if len(tried) == 2:
+            raise TwilioBusy("list_webhooks", "too many requests")
+        return False
+
+    for _ in range(2):
+        work = asyncio.create_task(settle(attempt, [60.0], asyncio.sleep))
+        await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.wait([work])
+        assert work.cancelled()
+    assert tried == [0, 1]
+
+
+async def test_a_repair_does_not_overrule_a_later_handover(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Nobody knows whether the first call's flow was attached; the second call's was, and that sentence stays true."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path) as desk:
+        swap = Swap(desk.gateway, conversation.ref, StudioFlow(REFUNDS), desk.routes.agent_webhooks)
+        arm(sandbox, conversation, CREATE, Kind.CUT_BEFORE)
+        arm(sandbox, conversation, LIST, Kind.REFUSED, skip=1, times=1)
+        with pytest.raises(SwapFailed) as raised:
+            await swap.attach()
+        assert raised.value.unknown
+        sandbox.world.add_webhook(conversation, WebhookSpec.studio(BILLING))
+        assert await swap.repair(raised.value).finish()
+    assert flows(conversation) == [BILLING]
+
+
+async def test_a_redirect_in_doubt_is_finished(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The other flow's webhook that was there from the beginning is nobody's later handover: it is redirected."""
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(BILLING)])
+    async with open_desk(sandbox, tmp_path) as desk:
+        swap = Swap(desk.gateway, conversation.ref, StudioFlow(REFUNDS), desk.routes.agent_webhooks)
+        arm(sandbox, conversation, REDIRECT, Kind.CUT_BEFORE, times=3)
+        with pytest.raises(SwapFailed) as raised:
+            await swap.attach()
+        assert raised.value.unknown
+        assert await swap.repair(raised.value).finish()
+    assert flows(conversation) == [REFUNDS]

@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
-from router.twilio.faults import Answer, fault_of_answer, fault_of_network, one_line, seconds_to_wait
+from router.model.masking import fit
+from router.twilio.faults import Answer, fault_of_answer, fault_of_network, seconds_to_wait
 
 NOW = datetime(2026, 10, 5, 12, 0, 0, tzinfo=UTC)
 
@@ -168,7 +169,7 @@ def test_an_odd_request_id_is_dropped(found: str) -> None:
 )
 def test_foreign_words_are_made_harmless(text: str, expected: str) -> None:
     """One line, no control characters, no customers' numbers, bounded."""
-    assert one_line(text) == expected
+    assert fit(text) == expected
 
 
 def test_a_reset_is_uncertain() -> None:

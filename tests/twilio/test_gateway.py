@@ -36,7 +36,7 @@ def as_gateway(gateway: Gateway) -> Gateway:
 async def test_it_is_a_gateway(gateway: TwilioGateway) -> None:
     """It has every verb that the swap knows, with the same arguments."""
     assert as_gateway(gateway) is gateway
-    assert {name for name in vars(Gateway) if not name.startswith("_")} == VERBS.keys()
+    assert {name for name in vars(Gateway) if not name.startswith("_")} == VERBS.keys() | {"change_attributes"}
 
 
 async def test_webhooks_are_listed_over_all_pages(stub: Stub, gateway: TwilioGateway, where: ConversationRef) -> None:
@@ -174,7 +174,7 @@ async def test_attributes_are_written_as_a_whole_and_in_silence(
 ) -> None:
     """The write has no ``X-Twilio-Webhook-Enabled``, so that no flow and no agent is called for it (REST-EVENTS)."""
     stub.answers(Reply({"sid": CH, "attributes": "{}"}))
-    await gateway.write_attributes(where, {"a": "ü&=", "n": [0, None]})
+    await gateway.change_attributes(where, lambda _: {"a": "ü&=", "n": [0, None]}, {})
     (seen,) = stub.seen
     assert (seen.method, seen.target) == ("POST", CONVERSATION)
     assert json.loads(seen.form["Attributes"][0]) == {"a": "ü&=", "n": [0, None]}
@@ -187,7 +187,7 @@ async def test_attributes_that_are_too_long_are_not_sent(
 ) -> None:
     """Over 16 kB is refused here, with Twilio's code and without a request."""
     with pytest.raises(TwilioRefused) as caught:
-        await gateway.write_attributes(where, {"a": "x" * 16384})
+        await gateway.change_attributes(where, lambda _: {"a": "x" * 16384}, {})
     assert (caught.value.code, stub.seen) == (50303, [])
 
 

@@ -58,7 +58,7 @@ async def test_every_request_of_the_gateway_is_described(
     await gateway.delete_webhook(where, WH)
     await gateway.newest_message(where)
     await gateway.fetch_attributes(where)
-    await gateway.write_attributes(where, {"handover": {"intent": "refund"}})
+    await gateway.change_attributes(where, lambda _: {"handover": {"intent": "refund"}}, {})
     for seen in stub.seen:
         check(description, seen)
     assert len(stub.seen) == 12
@@ -83,5 +83,5 @@ async def test_the_sdk_sends_the_webhook_header_only_where_it_is_asked_to(
     stub.rule = answer
     there = gateway._at(where)
     await there.update_async(attributes="{}", x_twilio_webhook_enabled="true")
-    await gateway.write_attributes(where, {})
+    await gateway.change_attributes(where, dict, {})
     assert [seen.headers.get("X-Twilio-Webhook-Enabled") for seen in stub.seen] == ["true", None]

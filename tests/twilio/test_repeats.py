@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_refusal_is_not_repeated(stub: Stub, gateway: TwilioGateway, whe
     assert (caught.value.operation, caught.value.code, len(stub.seen)) == (verb, 50377, 1)
 
 
-@pytest.mark.parametrize(("header", "expected"), [("3", 3.05), ("Mon, 05 Oct 2026 12:00:07 GMT", 7.05), ("0", 0.15)])
+@pytest.mark.parametrize(("header", "expected"), [("3", 3.05), ("Mon, 05 Oct 2026 12:00:04 GMT", 4.05), ("0", 0.15)])
 async def test_the_pause_that_twilio_asks_for_is_kept(
     stub: Stub, gateway: TwilioGateway, where: ConversationRef, pauses: list[float], header: str, expected: float
 ) -> None:
@@ -122,3 +123,46 @@ async def test_retry_with_the_real_clock(stub: Stub, credentials: Any, where: Co
     stub.answers(BUSY, CREATED)
     async with TwilioGateway(credentials, base_url=stub.url) as gateway:
         assert (await gateway.create_webhook(where, STUDIO)).sid == WH
+
+
+@pytest.mark.parametrize("verb", ["delete_webhook", "redirect_webhook"])
+@pytest.mark.parametrize("last", [BUSY, Reply(error_json(20003, "no", 401), 401)])
+async def test_a_doubt_outlives_what_the_repeats_are_told(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef, verb: str, last: Reply
+) -> None:
+    """The first attempt may have been done, so a clear no to a later one makes nothing certain."""
+    act, _ = VERBS[verb]
+    stub.answers(CUT, last, last)
+    with pytest.raises(TwilioUncertain):
+        await act(gateway, where)
+
+
+async def test_a_deletion_in_doubt_is_certain_once_it_is_gone(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef
+) -> None:
+    """The first attempt was done, its answer got lost, and the second finds nothing: that is success."""
+    stub.answers(CUT, Reply(error_json(50360, "gone", 404), 404))
+    await gateway.delete_webhook(where, WH)
+    assert len(stub.seen) == 2
+
+
+@pytest.mark.parametrize("failure", [BUSY, CUT, FAILED])
+async def test_attributes_are_read_anew_before_they_are_written_again(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef, failure: Reply
+) -> None:
+    """What somebody else wrote while we waited is kept (ATTRIBUTES)."""
+    stub.answers(failure, Reply({"attributes": '{"theirs": 2}'}), Reply({"attributes": "{}"}))
+    await gateway.change_attributes(where, lambda now: {**now, "ours": 1}, {"theirs": 1})
+    assert [seen.method for seen in stub.seen] == ["POST", "GET", "POST"]
+    written = [json.loads(seen.form["Attributes"][0]) for seen in stub.seen if seen.method == "POST"]
+    assert written == [{"theirs": 1, "ours": 1}, {"theirs": 2, "ours": 1}]
+
+
+async def test_attributes_that_nobody_read_are_read_first(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef
+) -> None:
+    """Without an earlier read the change is made to those that are there."""
+    stub.answers(Reply({"attributes": '{"a": 1, "b": 2}'}), Reply({"attributes": "{}"}))
+    await gateway.change_attributes(where, lambda now: {"b": now["b"]})
+    assert [seen.method for seen in stub.seen] == ["GET", "POST"]
+    assert json.loads(stub.seen[1].form["Attributes"][0]) == {"b": 2}

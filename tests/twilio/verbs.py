@@ -35,6 +35,5 @@ VERBS: dict[str, tuple[Callable[[TwilioGateway, ConversationRef], Awaitable[Any]
     "delete_webhook": (lambda gateway, where: gateway.delete_webhook(where, WH), Reply(status=204)),
     "newest_message": (lambda gateway, where: gateway.newest_message(where), Reply(page_json("messages"))),
     "fetch_attributes": (lambda gateway, where: gateway.fetch_attributes(where), Reply({"attributes": "{}"})),
-    "write_attributes": (lambda gateway, where: gateway.write_attributes(where, {}), Reply({"attributes": "{}"})),
 }
 SAFE = sorted(VERBS.keys() - {"create_webhook"})

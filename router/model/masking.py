@@ -1,0 +1,18 @@
+"""Foreign text made fit for a log or an error: one line, bounded, and nobody's address in it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LONGEST: Final = 200
+"""Characters that foreign text may have."""
+
+_ADDRESS: Final = re.compile(r"(?:\+|%2B)\d(?:[ ().-]{0,2}\d){4,}|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
+
+
+def fit(text: str) -> str:
+    """Give ``text`` on one line of at most ``LONGEST`` characters, telephone numbers and mail addresses masked."""
+    flat = " ".join("".join(char if char.isprintable() else " " for char in text[: 10 * LONGEST]).split())
+    masked = _ADDRESS.sub("+…", flat)
+    return masked if len(masked) <= LONGEST else masked[: LONGEST - 1] + "…"

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from router.log import new_log
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_machine_gets_one_json_object_a_line() -> None:
+    """Event, level, time in UTC and the values, in letters of any alphabet."""
+    stream = io.StringIO()
+    log = new_log(stream)
+    log.info("handover", tool="/t", name="Jürgen\nx")
+    log.debug("detail")
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert "Jürgen" in stream.getvalue()
+    assert datetime.fromisoformat(first.pop("timestamp")).tzinfo == UTC
+    assert first == {"event": "handover", "level": "info", "tool": "/t", "name": "Jürgen\nx"}
+    assert second["level"] == "debug"
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_an_exception_keeps_its_traceback(stream: io.StringIO) -> None:
+    """A fault of our own can be found: the log has where it happened, for machines and for people."""
+    log = new_log(stream)
+    try:
+        int("broken")
+    except ValueError as error:
+        log.exception("fault")
+        caught = error
+    log.error("fault later", exc_info=caught)
+    text = stream.getvalue()
+    assert text.count("ValueError: invalid literal") == 2
+    assert text.count("test_an_exception_keeps_its_traceback") == 2
+
+
+def test_a_person_gets_a_readable_line() -> None:
+    """A terminal shows no JSON."""
+    stream = Terminal()
+    new_log(stream).warning("unproved", url="https://h.example")
+    (line,) = stream.getvalue().splitlines()
+    assert not line.startswith("{")
+    assert "unproved" in line
+    assert "https://h.example" in line
+
+
+def test_two_logs_share_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Each app has a log of its own, and none writes to the loggers of the process."""
+    one, other = io.StringIO(), io.StringIO()
+    with caplog.at_level(logging.DEBUG):
+        new_log(one).info("one")
+        new_log(other).info("other")
+    assert "one" in one.getvalue()
+    assert "one" not in other.getvalue()
+    assert caplog.records == []
+
+
+def test_a_log_that_nobody_reads_breaks_nothing() -> None:
+    """Where the reader of the stream is gone, what is logged is lost and nothing is raised."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "w", buffering=1)
+    log = new_log(stream)
+    log.info("lost")
+    log.info("lost too")
+    with contextlib.suppress(OSError):
+        stream.close()
+    log.info("closed")

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.errors import SettingsError
+from router.settings import LONGEST_DEADLINE, Settings, with_dotenv
+
+WHOLE = {
+    "TWILIO_ACCOUNT_SID": "AC1",
+    "TWILIO_AUTH_TOKEN": "token-1",
+    "TWILIO_AUTH_TOKEN_SECONDARY": "token-2",
+    "TWILIO_API_KEY": "SK1",
+    "TWILIO_API_SECRET": "api-secret",
+    "TWILIO_EDGE": "dublin",
+    "TWILIO_REGION": "ie1",
+    "HANDOVER_CONFIG": "x/routes.yaml",
+    "HANDOVER_PUBLIC_URL": "https://h.example/base/",
+    "HANDOVER_TWILIO_URL": "http://127.0.0.1:4010",
+    "HANDOVER_ADMIN_TOKEN": "admin-token",
+    "HANDOVER_DEADLINE": "2.5",
+}
+
+
+def test_every_setting_has_its_field() -> None:
+    """Each name of the environment reaches its field, stripped of spaces around it."""
+    expected = Settings(
+        account_sid="AC1",
+        auth_token="token-1",
+        auth_token_secondary="token-2",
+        api_key="SK1",
+        api_secret="api-secret",
+        edge="dublin",
+        region="ie1",
+        config=Path("x/routes.yaml"),
+        public_url="https://h.example/base",
+        twilio_url="http://127.0.0.1:4010",
+        admin_token="admin-token",
+        deadline=2.5,
+    )
+    assert Settings.read(WHOLE) == expected
+    assert Settings.read({name: f" {value}\n" for name, value in WHOLE.items()}) == expected
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    """Missing and empty are the same."""
+    assert Settings.read({}) == Settings.read(dict.fromkeys(WHOLE, "")) == Settings()
+
+
+def test_secrets_stay_out_of_a_repr() -> None:
+    """Settings may be logged."""
+    for secret in ("token-1", "token-2", "api-secret", "admin-token"):
+        assert secret not in repr(Settings.read(WHOLE))
+
+
+def test_signatures_may_be_made_with_each_token_that_is_set() -> None:
+    """Both during a rotation, and an empty one is none."""
+    assert Settings.read(WHOLE).auth_tokens == ("token-1", "token-2")
+    assert Settings(auth_token_secondary="b").auth_tokens == ("b",)
+    assert Settings().auth_tokens == ()
+
+
+@pytest.mark.parametrize("name", ["HANDOVER_PUBLIC_URL", "HANDOVER_TWILIO_URL"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "h.example",
+        "//h.example",
+        "ftp://h.example",
+        "https://",
+        "https:///path",
+        "https://user@h.example",
+        "https://:s3cret@h.example",
+        "https://h.example?a=1",
+        "https://h.example?",
+        "https://h.example#a",
+        "https://[::1",
+        "https://h.example:port",
+        "https://h.example:99999",
+        "https://h.example:0",
+    ],
+)
+def test_what_is_no_base_url_is_refused(name: str, value: str) -> None:
+    """The error names the setting and what is expected, and does not repeat what may hold a password."""
+    with pytest.raises(SettingsError, match=f"^{name}: expected a base URL such as") as refused:
+        Settings.read({name: value})
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["http://[::1]:8000", "https://h.example:8443/a/b", "HTTPS://h.example"])
+def test_a_base_url_is_taken_as_it_is(value: str) -> None:
+    """Addresses, ports and paths are fine; only slashes at the end go."""
+    assert Settings.read({"HANDOVER_PUBLIC_URL": f"{value}//"}).public_url == value
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "30.1", "nan", "inf", "four", "4,5", "1e9", "x" * 100])
+def test_a_deadline_has_bounds(value: str) -> None:
+    """What is no number of seconds within the bounds is refused by name, and shown shortly."""
+    with pytest.raises(
+        SettingsError, match=r"^HANDOVER_DEADLINE: expected more than 0 and at most 30 seconds, found '"
+    ):
+        Settings.read({"HANDOVER_DEADLINE": value})
+
+
+@given(st.floats(0, LONGEST_DEADLINE, exclude_min=True))
+def test_any_deadline_within_the_bounds_is_taken(seconds: float) -> None:
+    """A fraction of a second is as good as the longest."""
+    assert Settings.read({"HANDOVER_DEADLINE": repr(seconds)}).deadline == seconds
+
+
+@given(st.text())
+def test_no_url_raises_anything_else(value: str) -> None:
+    """Any text is a base URL or a SettingsError."""
+    try:
+        found = Settings.read({"HANDOVER_PUBLIC_URL": value}).public_url
+    except SettingsError:
+        return
+    assert found == value.strip().rstrip("/")
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """What ``.env`` sets is added; what the environment has stays, even where it is empty."""
+    (tmp_path / ".env").write_text("A=file\nB='file $A'\nexport C=file\nD\n# E=no\nF=\n", encoding="utf-8")
+    assert with_dotenv({"A": "env", "C": ""}, tmp_path) == {"A": "env", "B": "file $A", "C": "", "F": ""}
+
+
+def test_without_a_file_there_is_the_environment(tmp_path: Path) -> None:
+    """No ``.env`` is no fault, and one further up is not looked for."""
+    (tmp_path / ".env").write_text("A=up\n")
+    (tmp_path / "below").mkdir()
+    assert with_dotenv({"B": "env"}, tmp_path / "below") == {"B": "env"}
