@@ -92,3 +92,9 @@ def test_help_does_not_wait_for_the_web() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
     assert shown.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    """``python -m router.cli`` is the same command, for where no script was installed."""
+    ran = subprocess.run([sys.executable, "-m", "router.cli", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"handover, version {__version__}\n"

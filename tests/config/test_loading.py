@@ -208,3 +208,19 @@ def test_a_plugin_that_changed_is_another_configuration(tmp_path: Path) -> None:
     assert plugin in before.files
     plugin.write_text("from router import hookimpl  # changed\n")
     assert load(path, environ={}).digest != before.digest
+
+
+def test_a_plugin_that_was_installed_is_no_file_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin by entry point can be used like any other; what is installed changes with a restart."""
+    site = tmp_path / "site"
+    metadata = site / "deskkit-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: deskkit\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[handover.plugins]\ndesk = deskkit:Desk\n")
+    hook = "    @hookimpl\n    def before_swap(self, handover): ...\n"
+    (site / "deskkit.py").write_text("from router import hookimpl\n\nclass Desk:\n" + hook)
+    monkeypatch.syspath_prepend(site)
+    path = write(tmp_path, HEAD + "plugins: [{use: desk}]\n" + TOOLS)
+    found = load(path, environ={})
+    assert found.plugins.names == ("desk",)
+    assert found.files == (path,)
