@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
+    from router.twilio.transport import RequestRecord
 
 AC = "AC" + "1" * 32
 IS = "IS" + "2" * 32
@@ -111,3 +114,17 @@ def page_json(key: str, *records: object, next_page_url: str | None = None) -> d
 def error_json(code: int, message: str = "no", status: int = 400) -> dict[str, Any]:
     more = f"https://www.twilio.com/docs/errors/{code}"
     return {"code": code, "message": message, "more_info": more, "status": status}
+
+
+EMPTY = Reply(page_json("webhooks"))
+
+
+def ignore(_: RequestRecord) -> None:
+    """Take note of nothing."""
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

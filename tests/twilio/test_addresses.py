@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,27 +12,17 @@ from tests.twilio.proxy import serving_proxy
 from tests.twilio.stub import (
     AC,
     CONVERSATION,
+    EMPTY,
     WEBHOOKS,
     Reply,
     Stub,
+    ignore,
     page_json,
     webhook_json,
 )
 
 if TYPE_CHECKING:
     from router.model.call import ConversationRef
-
-EMPTY = Reply(page_json("webhooks"))
-
-
-def ignore(_: RequestRecord) -> None:
-    pass
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize(

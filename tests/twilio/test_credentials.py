@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import warnings
 from base64 import b64decode
 from typing import TYPE_CHECKING
@@ -13,28 +12,14 @@ from router.errors import SettingsError
 from router.twilio.gateway import Credentials, TwilioGateway
 from tests.twilio.stub import (
     AC,
+    EMPTY,
     IS,
-    Reply,
     Stub,
-    page_json,
 )
 
 if TYPE_CHECKING:
     from router.clock import Clock
     from router.model.call import ConversationRef
-    from router.twilio.transport import RequestRecord
-
-EMPTY = Reply(page_json("webhooks"))
-
-
-def ignore(_: RequestRecord) -> None:
-    pass
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def test_the_token_authenticates(stub: Stub, gateway: TwilioGateway, where: ConversationRef) -> None:

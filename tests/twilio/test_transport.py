@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import socket
 import time
 import warnings
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from router.twilio.gateway import Credentials, TwilioGateway
 from router.twilio.transport import Limits, RequestRecord
 from tests.twilio.stub import (
     CONVERSATION,
+    EMPTY,
     FW,
     RQ,
     WEBHOOKS,
@@ -23,6 +23,7 @@ from tests.twilio.stub import (
     Seen,
     Stub,
     error_json,
+    free_port,
     page_json,
     webhook_json,
 )
@@ -30,18 +31,6 @@ from tests.twilio.stub import (
 if TYPE_CHECKING:
     from router.clock import Clock
     from router.model.call import ConversationRef
-
-EMPTY = Reply(page_json("webhooks"))
-
-
-def ignore(_: RequestRecord) -> None:
-    pass
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def test_an_answer_in_time_is_an_answer(
