@@ -38,13 +38,19 @@ class SwapFailed(Exception):
     were there at the beginning.
     """
 
-    present: tuple[ScopedWebhook, ...] = ()
-
-    def __init__(self, cause: TwilioError, *, unknown: bool, removed: tuple[ScopedWebhook, ...]) -> None:
+    def __init__(
+        self,
+        cause: TwilioError,
+        *,
+        unknown: bool,
+        removed: tuple[ScopedWebhook, ...],
+        present: tuple[ScopedWebhook, ...] = (),
+    ) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.unknown = unknown
         self.removed = removed
+        self.present = present
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,10 @@ class Executor:
             except TwilioError as error:
                 if isinstance(step, WriteAttributes) and not step.required:
                     continue
-                failed = await self._undo(done, step, error)
-                failed.present = tuple(present)
-                raise failed from error
+                raise await self._undo(done, step, error, tuple(present)) from error
             except asyncio.CancelledError:
                 # Whoever stops us in the middle must not leave the customer with nobody.
-                await self._undo(done, step, TwilioUncertain("swap", "stopped in the middle"))
+                await self._undo(done, step, TwilioUncertain("swap", "stopped in the middle"), tuple(present))
                 raise
             done.append(inverse)
             doubtful = doubtful or doubted
@@ -128,7 +132,9 @@ class Executor:
                 await self.gateway.change_attributes(self.conversation, step.merged, step.before)
         return step.inverse(), False
 
-    async def _undo(self, done: Sequence[Inverse], failed: Step, error: TwilioError) -> SwapFailed:
+    async def _undo(
+        self, done: Sequence[Inverse], failed: Step, error: TwilioError, present: tuple[ScopedWebhook, ...]
+    ) -> SwapFailed:
         """Take back what was done, last first.
 
         Where nobody knows whether the responder was attached, the agent's webhook is put back all the same, since two
@@ -147,7 +153,7 @@ class Executor:
             except TwilioError:
                 if isinstance(inverse, PutBack):
                     removed.append(inverse.webhook)
-        return SwapFailed(error, unknown=unknown, removed=tuple(removed))
+        return SwapFailed(error, unknown=unknown, removed=tuple(removed), present=present)
 
     async def take_back(self, inverse: Inverse) -> None:
         """Take one step back."""
