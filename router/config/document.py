@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from router.model.place import Place
+
 Trail: TypeAlias = tuple[str | int, ...]
 """The way to a value: the keys and indices from the root to it. The root's is empty."""
 
 ROOT: Final[Trail] = ()
-
-
-class Place(NamedTuple):
-    """Where something stands: the file as the user named it, line and column from 1."""
-
-    file: str
-    line: int
-    column: int
 
 
 class Origin(NamedTuple):

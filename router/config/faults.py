@@ -11,7 +11,7 @@ from router.model.diagnostic import Diagnostic, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from router.config.document import Place
+    from router.model.place import Place
 
 MOST: Final = 500
 """So many faults are told; a file with more is not read to its end by anyone."""

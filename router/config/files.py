@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final
 
-from router.config.document import Place
+from router.model.place import Place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from router import bundled
 from router.config.checks import check_auth, check_flows, check_messages, check_tests
-from router.config.document import Place
 from router.config.faults import Faults
 from router.config.files import Unreadable, contents, decoded
 from router.config.fragments import Inclusion
@@ -19,10 +18,12 @@ from router.config.plugins import check_plugins, entries
 from router.config.review import Review
 from router.config.routes import build
 from router.config.schema import Judge, grammar
+from router.config.sources import Sources
 from router.config.tools import check_tools
 from router.errors import ConfigError
 from router.hooks.discovery import discover
 from router.hooks.host import PluginHost
+from router.model.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,13 +36,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that may go live. ``files`` are all that were read for it, ``digest`` is over their contents."""
+    """A configuration that may go live. ``files`` are all that were read for it, ``digest`` is over their contents.
+
+    ``available`` are the plugins that could be switched on, by name.
+    """
 
     routes: Routes
     plugins: PluginHost
     warnings: tuple[Diagnostic, ...]
     digest: str
     files: tuple[Path, ...]
+    available: Mapping[str, FoundPlugin]
+    sources: Sources
 
 
 def load(
@@ -75,7 +81,15 @@ def load(
     for plugin in used:
         reader.note(Path(plugin.source))
     digest = reader.digest()
-    return Loaded(build(review, configs, digest), make_host(used), faults.diagnostics, digest, tuple(reader.files))
+    return Loaded(
+        routes=build(review, configs, digest),
+        plugins=make_host(used),
+        warnings=faults.diagnostics,
+        digest=digest,
+        files=tuple(reader.files),
+        available=found.plugins,
+        sources=Sources(review),
+    )
 
 
 class _Reader:

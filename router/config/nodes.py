@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yaml import events
 
-from router.config.document import ROOT, Document, Place, Trail
+from router.config.document import ROOT, Document, Trail
 from router.config.scalars import AmbiguousScalar, meaning
 from router.config.syntax import Broken, events_of
 from router.config.wording import kind, quoted
+from router.model.place import Place
 
 if TYPE_CHECKING:
     from router.config.faults import Faults

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from referencing.exceptions import Unresolvable
 
-from router.config.document import Document, Place, has, trails_in
+from router.config.document import Document, has, trails_in
 from router.config.faults import Faults
 from router.config.inheritance import levels, patch, plugin_layers, routes
 from router.config.schema import Judge, validator
 from router.config.wording import quoted
 from router.hooks.names import same_name
+from router.model.place import Place
 from router.model.routes import OnError
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-    from router.config.document import Document, Place, Trail
+    from router.config.document import Document, Trail
     from router.config.faults import Faults
+    from router.model.place import Place
 
 _KINDS: Final = {
     "string": "text",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from router.config.document import Place
+from router.model.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -48,6 +48,10 @@ class Messages:
         "Nothing was handed over: the conversation has no free place for another webhook. Apologise and go on helping"
         " the customer yourself."
     )
+    out_of_order: str = (
+        "Nothing was handed over: this tool is out of order. Do not call it again, and go on helping the customer"
+        " yourself."
+    )
     dry_run: str = (
         "This was a dry run: the conversation would have been handed over, and nothing was changed."
         " Go on helping the customer yourself."

@@ -8,10 +8,10 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from router.config.document import Place
 from router.config.faults import Faults
 from router.config.nodes import compose
 from router.config.syntax import Broken, events_of
+from router.model.place import Place
 from tests.config.kit import FLOW, HEAD, TOOLS, codes, faults, loaded, write
 
 if TYPE_CHECKING:
