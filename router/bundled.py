@@ -12,4 +12,5 @@ ROOT: Final = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
 PLUGINS: Final = ROOT / "plugins"
 SCHEMA: Final = ROOT / "schemas" / "routes.schema.json"
 ROUTES: Final = ROOT / "routes.yaml"
+ERRORS: Final = ROOT / "docs" / "errors"
 FLOWS: Final = ROOT / "examples" / "flows"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from router.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
+    from collections.abc import Callable, Coroutine
 
     from structlog.typing import FilteringBoundLogger
 
@@ -41,3 +42,11 @@ class Desk:
     deadline: float = 4.5
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], str] = new_handover_id
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start work that may outlive its call; the plugins of this desk stay until it has ended."""
+        return self.background.start(self._hold_plugins(work))
+
+    async def _hold_plugins(self, work: Coroutine[Any, Any, None]) -> None:
+        with self.plugins.held():
+            await work

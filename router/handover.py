@@ -33,11 +33,11 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
     The answer comes within ``desk.deadline`` and is true when it is told; what is not finished by then goes on. What
     Twilio or a plugin does wrong is told, not raised. Raises KeyError where ``call.path`` is no tool's.
     """
-    found = resolve(call, desk.routes, desk.new_id())
+    found = resolve(call, desk.routes, desk.new_id(), desk.clock.now())
     if isinstance(found, Answer):
         return found
     row = desk.ledger.initiate(found.handover.id, found.handover.conversation)
-    work = desk.background.start(_perform(found, row, desk))
+    work = desk.begin(_perform(found, row, desk))
     await asyncio.wait({work}, timeout=desk.deadline)
     if work.done() and row.answer is None:
         work.result()

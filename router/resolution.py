@@ -12,12 +12,16 @@ from router.model.sids import is_sid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from router.model.call import Identity, ToolCall
     from router.model.routes import Intent, Route, Routes, Tool
 
 SPELLINGS: Final = {"flowSid": ("flowSid", "FlowSid"), "successMessage": ("successMessage", "SuccessMessage")}
 """What a tool's URL may set, in both spellings that the published recipe reads (docs/twilio.md, RECIPE)."""
+
+_OUT_OF_ORDER: Final = (Outcome.FAILED, "out_of_order", "the file that has this tool has faults")
+_NO_CONVERSATION: Final = (Outcome.NOT_A_CONVERSATION, "not_a_conversation", "X-Session-Id names no conversation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +45,21 @@ def told(handover: Handover, outcome: Outcome, sentence: str, detail: str = "") 
     return Answer(outcome, one_sentence(sentence), *where, detail=detail)
 
 
-def resolve(call: ToolCall, routes: Routes, handover_id: str) -> Resolved | Answer:
-    """Find what ``call`` asks for; an Answer is a refusal, for which nothing was touched.
+def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime) -> Resolved | Answer:
+    """Find what ``call``, which came ``at`` a time in UTC, asks for; an Answer is a refusal: nothing was touched.
 
     Raises KeyError unless ``call.path`` is one of ``routes.tools``.
     """
     tool = routes.tools[call.path]
-    inputs = {name: value for name, value in call.body_inputs.items() if name not in _reserved(tool)}
-    inputs |= call.url_inputs
+    inputs = inputs_of(call, tool)
     words = {"tool": tool.path, "intent": "", "identity": str(call.identity or ""), "known": ", ".join(tool.intents)}
 
     def refuse(outcome: Outcome, key: str, detail: str = "") -> Answer:
         sentence = render(getattr(tool.route.messages, key), words, inputs)
         return Answer(outcome, sentence, handover_id, tool.path, detail=detail)
 
-    if call.conversation is None:
-        return refuse(Outcome.NOT_A_CONVERSATION, "not_a_conversation", "X-Session-Id names no conversation")
+    if tool.out_of_order or call.conversation is None:
+        return refuse(*(_OUT_OF_ORDER if tool.out_of_order else _NO_CONVERSATION))
     intent = find_intent(tool, inputs)
     if tool.intents and intent is None:
         return refuse(Outcome.UNKNOWN_INTENT, "unknown_intent")
@@ -83,8 +86,15 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str) -> Resolved | Answ
         identity=words["identity"],
         inputs=inputs,
         caller=call.caller,
+        at=at,
     )
     return Resolved(handover, route, call.identity)
+
+
+def inputs_of(call: ToolCall, tool: Tool) -> dict[str, Any]:
+    """Put together what the call gives: the URL's value wins over the body's of the same name."""
+    given = {name: value for name, value in call.body_inputs.items() if name not in reserved(tool)}
+    return given | dict(call.url_inputs)
 
 
 def find_intent(tool: Tool, inputs: Mapping[str, Any]) -> Intent | None:
@@ -94,7 +104,7 @@ def find_intent(tool: Tool, inputs: Mapping[str, Any]) -> Intent | None:
     return found or tool.intents.get(tool.fallback)
 
 
-def _reserved(tool: Tool) -> frozenset[str]:
+def reserved(tool: Tool) -> frozenset[str]:
     """Name what the model must not set, since this tool's URL may: the model never names a flow."""
     return frozenset(spelling for name in tool.query for spelling in SPELLINGS[name])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 LONGEST_DEADLINE: Final = 30.0
 """Seconds: no caller that we know waits longer for a tool (docs/twilio.md, TOOL-LIMITS)."""
 
+LONGEST_PAUSE: Final = 3600.0
+"""Seconds between two looks at the files, at the most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings, by the field's words; each is named in ``docs/settings.md``. Secrets never show in a ``repr``.
 
-    ``public_url`` and ``twilio_url`` are base URLs without a slash at the end, or empty; ``deadline`` is in seconds.
+    ``public_url`` and ``twilio_url`` are base URLs without a slash at the end, or empty; ``deadline`` and ``poll`` are
+    in seconds; ``state`` is None where nothing is to be kept. Without ``plugins_dirs`` plugins stand beside the file.
     """
 
     account_sid: str = ""
@@ -37,6 +42,9 @@ class Settings:
     twilio_url: str = ""
     admin_token: str = field(default="", repr=False)
     deadline: float = 4.5
+    plugins_dirs: tuple[Path, ...] = ()
+    state: Path | None = Path(".handover")
+    poll: float = 2.0
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
@@ -60,6 +68,9 @@ class Settings:
             twilio_url=_base_url("HANDOVER_TWILIO_URL", get("HANDOVER_TWILIO_URL", "")),
             admin_token=get("HANDOVER_ADMIN_TOKEN", ""),
             deadline=_seconds("HANDOVER_DEADLINE", get("HANDOVER_DEADLINE", "") or "4.5"),
+            plugins_dirs=plugins_directories(environ),
+            state=state_directory(environ),
+            poll=_pause("HANDOVER_POLL", get("HANDOVER_POLL", "") or "2"),
         )
 
 
@@ -67,6 +78,18 @@ def with_dotenv(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
     """Add what stands in ``directory``'s ``.env``; the environment itself wins."""
     written = dotenv_values(directory / ".env", interpolate=False)
     return {**{name: value for name, value in written.items() if value is not None}, **environ}
+
+
+def plugins_directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Read where plugins are looked for; nothing stands for the directory beside the configuration."""
+    named = environ.get("HANDOVER_PLUGINS_DIR", "").strip()
+    return tuple(Path(each) for each in named.split(os.pathsep) if each)
+
+
+def state_directory(environ: Mapping[str, str]) -> Path | None:
+    """Read where the last good form of the configuration is kept; None where it is not to be."""
+    named = environ.get("HANDOVER_STATE", "").strip() or ".handover"
+    return None if named == "none" else Path(named)
 
 
 def _base_url(name: str, value: str) -> str:
@@ -88,13 +111,15 @@ def _is_base_url(value: str) -> bool:
     return is_port and parts.scheme in ("http", "https") and bool(parts.hostname) and not set("@?#") & set(value)
 
 
-def _seconds(name: str, value: str) -> float:
+def _pause(name: str, value: str) -> float:
+    return 0.0 if value == "0" else _seconds(name, value, LONGEST_PAUSE)
+
+
+def _seconds(name: str, value: str, longest: float = LONGEST_DEADLINE) -> float:
     try:
         seconds = float(value)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= LONGEST_DEADLINE:
-        raise SettingsError(
-            f"{name}: expected more than 0 and at most {LONGEST_DEADLINE:g} seconds, found {value[:20]!r}"
-        )
+    if not 0 < seconds <= longest:
+        raise SettingsError(f"{name}: expected more than 0 and at most {longest:g} seconds, found {value[:20]!r}")
     return seconds

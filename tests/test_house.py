@@ -36,16 +36,24 @@ MAY_KNOW = {
     "router.aftercare": {"router.desk", "router.ledger", "router.swap"},
     "router.handover": GROUND
     | {"router.aftercare", "router.desk", "router.hooks", "router.ledger", "router.resolution", "router.swap"},
+    "router.explanation": GROUND | {"router.callers", "router.config", "router.resolution"},
+    "router.definitions": GROUND | {"router.resolution"},
+    "router.rehearsal": GROUND
+    | {"router.callers", "router.config", "router.desk", "router.handover", "router.hooks", "router.ledger"}
+    | {"router.log", "router.swap", "router.twilio"},
+    "router.workshop": GROUND | {"router.config", "router.hooks", "router.rehearsal"},
+    "router.online": GROUND,
     "router.web": GROUND
     | {"router.callers", "router.config", "router.desk", "router.handover", "router.hooks", "router.ledger"}
-    | {"router.settings", "router.swap", "router.twilio"},
+    | {"router.settings", "router.swap", "router.twilio", "router.workshop"},
     "router.sandbox": GROUND
     | {"router.bundled", "router.config", "router.log", "router.serving", "router.settings", "router.twilio"}
     | {"router.web"},
     "router.cli": {"router"}
     | GROUND
-    | {"router.bundled", "router.config", "router.log", "router.sandbox", "router.serving"}
-    | {"router.settings", "router.web"},
+    | {"router.bundled", "router.config", "router.hooks", "router.log", "router.rehearsal", "router.sandbox"}
+    | {"router.definitions", "router.explanation", "router.serving", "router.settings", "router.web"}
+    | {"router.online", "router.twilio"},
     "router": {"router.hooks", "router.model"},
 }
 """Each room and the rooms that it may import, types included."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 A, B, UNLISTED = "FW" + "a" * 32, "FW" + "b" * 32, "FW" + "c" * 32
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 WHERE = ConversationRef(service="IS" + "0" * 32, sid="CH" + "0" * 32)
 REFUND = Intent("refund", Route(flow=A, messages=Messages(success="{intent} of {input.order} by {identity}")))
 BILLING = Intent("billing", Route(flow=B), aliases=("invoice",))
@@ -46,13 +48,13 @@ def called(tool: Tool, url: Mapping[str, Any] | None = None, body: Mapping[str, 
 
 
 def found(tool: Tool, url: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None) -> Resolved:
-    resolved = resolve(called(tool, url, body), ROUTES, "HO1")
+    resolved = resolve(called(tool, url, body), ROUTES, "HO1", NOW)
     assert isinstance(resolved, Resolved)
     return resolved
 
 
 def refused(tool: Tool, url: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None) -> Answer:
-    answer = resolve(called(tool, url, body), ROUTES, "HO1")
+    answer = resolve(called(tool, url, body), ROUTES, "HO1", NOW)
     assert isinstance(answer, Answer)
     assert (answer.handover_id, answer.tool) == ("HO1", tool.path)
     return answer
@@ -66,6 +68,7 @@ def test_a_call_becomes_a_handover() -> None:
     assert handover.message == "refund of 7 by sms:+15550100"
     assert handover.where == WHERE
     assert (handover.identity, handover.caller) == ("sms:+15550100", "test")
+    assert handover.at == NOW
     assert handover.inputs == {"intent": "Refund", "order": 7}
     assert resolved.route is REFUND.route
     assert resolved.identity == Identity("sms", "+15550100")
@@ -74,19 +77,19 @@ def test_a_call_becomes_a_handover() -> None:
 def test_an_unknown_tool_raises() -> None:
     """The edge has looked the path up before."""
     with pytest.raises(KeyError):
-        resolve(ToolCall("/nowhere", "test", WHERE), ROUTES, "HO1")
+        resolve(ToolCall("/nowhere", "test", WHERE), ROUTES, "HO1", NOW)
 
 
 def test_no_conversation_comes_before_everything_else() -> None:
     """Where there is nothing to hand over, no intent is asked for."""
-    answer = resolve(replace(called(SUPPORT), conversation=None), ROUTES, "HO1")
+    answer = resolve(replace(called(SUPPORT), conversation=None), ROUTES, "HO1", NOW)
     assert isinstance(answer, Answer)
     assert answer.outcome is Outcome.NOT_A_CONVERSATION
 
 
 def test_nobody_is_nobody() -> None:
     """Without an identity its placeholder is empty."""
-    resolved = resolve(replace(called(SUPPORT, body={"intent": "refund"}), identity=None), ROUTES, "HO1")
+    resolved = resolve(replace(called(SUPPORT, body={"intent": "refund"}), identity=None), ROUTES, "HO1", NOW)
     assert isinstance(resolved, Resolved)
     assert (resolved.handover.message, resolved.handover.identity) == ("refund of  by", "")
     assert resolved.identity is None
@@ -168,7 +171,7 @@ def test_a_tool_that_leaves_the_flow_to_its_url_needs_one() -> None:
 @given(st.sampled_from(list(TOOLS.values())), INPUTS, INPUTS)
 def test_no_call_reaches_an_unlisted_flow(tool: Tool, url: dict[str, Any], body: dict[str, Any]) -> None:
     """Whatever URL and body say, a handover goes to a listed flow and its sentence is short; else it is refused."""
-    resolved = resolve(called(tool, url, body), ROUTES, "HO1")
+    resolved = resolve(called(tool, url, body), ROUTES, "HO1", NOW)
     if isinstance(resolved, Resolved):
         assert resolved.handover.flow in (A, B)
         assert len(resolved.handover.message.encode()) <= LONGEST
@@ -182,8 +185,8 @@ def test_no_call_reaches_an_unlisted_flow(tool: Tool, url: dict[str, Any], body:
 def test_a_body_never_chooses_the_flow(tool: Tool, url: dict[str, Any], body: dict[str, Any]) -> None:
     """A body that differs in the spellings of the recipe alone leads to the same flow and sentence."""
     bare = {name: value for name, value in body.items() if name not in SPELLINGS}
-    with_them = resolve(called(tool, url, bare | dict.fromkeys(SPELLINGS, B)), ROUTES, "HO1")
-    without = resolve(called(tool, url, bare), ROUTES, "HO1")
+    with_them = resolve(called(tool, url, bare | dict.fromkeys(SPELLINGS, B)), ROUTES, "HO1", NOW)
+    without = resolve(called(tool, url, bare), ROUTES, "HO1", NOW)
     if isinstance(with_them, Resolved) and isinstance(without, Resolved):
         assert (with_them.handover.flow, with_them.handover.message) == (
             without.handover.flow,

@@ -15,7 +15,7 @@ from router.errors import ConfigError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = ("serve", "demo", "sandbox", "check")
+COMMANDS: Final = ("serve", "demo", "sandbox", "check", "test", "explain", "routes", "tools", "schema")
 
 
 class _Lazy(click.Group):

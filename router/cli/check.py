@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from router.cli.hints import hints
-from router.config import load
+from router.cli.excerpt import Excerpts
+from router.cli.hints import hints, where_to_read
+from router.cli.pages import page
+from router.cli.subject import about_a_configuration
+from router.config.garbage import uncollected
 from router.errors import ConfigError
 from router.model.diagnostic import Severity
-from router.settings import with_dotenv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from router.cli.subject import Subject
+    from router.config import Loaded
     from router.model.diagnostic import Diagnostic
     from router.model.routes import Routes
 
 
 @click.command(name="check")
-@click.argument("path", type=click.Path(path_type=Path), required=False)
+@about_a_configuration
 @click.option(
     "--format",
     "form",
@@ -33,37 +36,68 @@ if TYPE_CHECKING:
     help="text for people, json for programs, github for annotations in a pull request.",
 )
 @click.option(
-    "--plugins-dir",
-    "plugins_dirs",
-    type=click.Path(path_type=Path, file_okay=False),
-    multiple=True,
-    help="Look for plugins here instead of in plugins/ beside the file; may be given several times.",
+    "--online", is_flag=True, help="Also ask Twilio whether each flow is there, published and fit to take over."
 )
-def command(path: Path | None, form: str, plugins_dirs: tuple[Path, ...]) -> None:
+@click.option("--explain", "code", metavar="CODE", help="Print what a code means and what to do, and check nothing.")
+def command(subject: Subject, form: str, code: str | None, *, online: bool) -> None:
     """Tell every fault of PATH, not only the first.
 
     PATH is HANDOVER_CONFIG, or routes.yaml, unless you name another. Ends with 0 if the file may go live and with 1 if
-    it may not; warnings alone keep no file from going live. What a code means stands in docs/errors/CODE.md.
+    it may not; warnings alone keep no file from going live. NO_COLOR, if it is set, keeps the output plain.
     """
-    environ = with_dotenv(os.environ, Path.cwd())
-    path = path or Path(environ.get("HANDOVER_CONFIG") or "routes.yaml")
+    if code is not None:
+        _explain(code)
+        return
     routes: Routes | None = None
     diagnostics: Sequence[Diagnostic]
+    asked = "Twilio was not asked, as the file itself has errors"
     try:
-        loaded = load(path, environ=environ, plugins_dirs=plugins_dirs or None)
+        with uncollected():
+            loaded = subject.load()
         routes, diagnostics = loaded.routes, loaded.warnings
+        if online:
+            found, count = _online(loaded, subject.environ)
+            diagnostics, asked = (*diagnostics, *found), f"Twilio was asked about {_count(count, 'flow')}"
     except ConfigError as error:
         diagnostics = error.diagnostics
     if form == "json":
         click.echo(json.dumps({"diagnostics": [each.as_json() for each in diagnostics]}, indent=2))
-    else:
+    elif form == "github":
         for each in diagnostics:
-            click.echo(str(each) if form == "text" else annotation(each))
-    if form == "text":
-        click.echo(f"{path}: {summary(routes, diagnostics)}")
-        for hint in hints(diagnostics):
-            click.echo(hint)
-    click.get_current_context().exit(1 if routes is None else 0)
+            click.echo(annotation(each))
+    else:
+        is_plain = bool(subject.environ.get("NO_COLOR"))
+        for line in _as_text(subject.path, routes, diagnostics):
+            click.echo(line, color=False if is_plain else None)
+        if online:
+            click.echo(asked)
+    click.get_current_context().exit(1 if any(each.severity is Severity.ERROR for each in diagnostics) else 0)
+
+
+def _online(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Sequence[Diagnostic], int]:
+    from router.cli.online import faults_online  # noqa: PLC0415 - a check without it must not wait for the SDK
+
+    return faults_online(loaded, environ)
+
+
+def _explain(code: str) -> None:
+    try:
+        click.echo(page(code), nl=False)
+    except LookupError as error:
+        raise click.BadParameter(str(error.args[0]), param_hint="--explain") from None
+
+
+def _as_text(path: Path, routes: Routes | None, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """Yield each fault with its line of the file, then what there is, then what to do next."""
+    excerpts = Excerpts()
+    for each in diagnostics:
+        colour = "red" if each.severity is Severity.ERROR else "yellow"
+        place, severity, rest = str(each).partition(f" {each.severity}[{each.code}]:")
+        yield click.style(place, bold=True) + click.style(severity, fg=colour, bold=True) + rest
+        yield from excerpts.of(each)
+    yield f"{path}: {summary(routes, diagnostics)}"
+    yield from hints(diagnostics)
+    yield from where_to_read(diagnostics)
 
 
 def summary(routes: Routes | None, diagnostics: Sequence[Diagnostic]) -> str:

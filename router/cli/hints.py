@@ -1,4 +1,4 @@
-"""Where to start for who has nothing yet."""
+"""What to do next: where to start for who has nothing yet, where to read on for who has faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router import bundled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from router.model.diagnostic import Diagnostic
 
@@ -16,3 +16,8 @@ def hints(diagnostics: Iterable[Diagnostic]) -> list[str]:
     """Say where an example is if there is no file at all; say nothing else."""
     codes = [each.code for each in diagnostics]
     return [f"an example to start from: cp {bundled.ROUTES} ."] if codes == ["file-missing"] else []
+
+
+def where_to_read(diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """Say how to ask what a code means, if there is any."""
+    return [f"what a code means: handover check --explain {diagnostics[0].code}"] if diagnostics else []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from router.cli.subject import PLUGINS_DIR
 from router.errors import SettingsError
 from router.settings import Settings, with_dotenv
 
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
 
 @click.command("serve")
 @click.option("--config", type=click.Path(path_type=Path), help="The routes; default $HANDOVER_CONFIG or routes.yaml.")
+@PLUGINS_DIR
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes to serve with.")
-def command(config: Path | None, host: str, port: int, workers: int) -> None:
+def command(config: Path | None, plugins_dirs: tuple[Path, ...], host: str, port: int, workers: int) -> None:
     """Answer the agent's tool calls.
 
     \b
     Needed: TWILIO_ACCOUNT_SID, and TWILIO_AUTH_TOKEN or TWILIO_API_KEY with TWILIO_API_SECRET.
     Needed for signatures: TWILIO_AUTH_TOKEN, and HANDOVER_PUBLIC_URL as the agent calls it.
     Useful: HANDOVER_SECRET (a shared secret), HANDOVER_ADMIN_TOKEN (for POST /-/reload).
+    The files are looked at every two seconds, and a change goes live without losing a call; so does SIGHUP.
 
     \b
     Example:
@@ -49,6 +52,8 @@ def command(config: Path | None, host: str, port: int, workers: int) -> None:
     environ = with_dotenv(os.environ, Path.cwd())
     if config:
         environ["HANDOVER_CONFIG"] = str(config)
+    if plugins_dirs:
+        environ["HANDOVER_PLUGINS_DIR"] = os.pathsep.join(map(str, plugins_dirs))
     if not environ.get("HANDOVER_PUBLIC_URL"):
         environ["HANDOVER_PUBLIC_URL"] = here
         click.echo(f"handover: HANDOVER_PUBLIC_URL is not set; signatures are checked against {here}", err=True)
@@ -62,14 +67,15 @@ def command(config: Path | None, host: str, port: int, workers: int) -> None:
 def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -> None:
     """Serve until SIGINT or SIGTERM, which is no failure; a request in flight then has ``patience`` seconds."""
     import uvicorn  # noqa: PLC0415 - see above
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - see above
+
+    from router.cli.supervisor import Supervisor  # noqa: PLC0415 - see above
 
     make = partial(uvicorn.Config, access_log=False, log_level="warning", ws="none", timeout_graceful_shutdown=patience)
     # Uvicorn stops in good order and then raises the signal again, which for SIGTERM would mean to die of it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if workers > 1:
         config = make("router.cli.serve:from_environ", factory=True, workers=workers)
-        Multiprocess(config, sockets=[listener]).run()
+        Supervisor(config, sockets=[listener]).run()
         return
     server = uvicorn.Server(make(app))
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter where the app does not start
@@ -82,4 +88,4 @@ def from_environ() -> Starlette:
     from router.log import new_log  # noqa: PLC0415 - see above
     from router.web.app import create_app  # noqa: PLC0415 - see above
 
-    return create_app(Settings.read(os.environ), os.environ, new_log(sys.stderr))
+    return create_app(Settings.read(os.environ), os.environ, new_log(sys.stderr), owns_process=True)

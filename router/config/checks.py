@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from router.config.inheritance import levels
-from router.config.wording import quoted
+from router.config.wording import about_sid, quoted
 from router.model.messages import LONGEST, is_known_placeholder, placeholders
 from router.model.sids import is_sid
 
 if TYPE_CHECKING:
     from router.config.document import Trail
     from router.config.review import Review
+
+_SID_LIKE: Final = 20
+"""Characters from which on a text is rather a mistyped SID than a name."""
 
 _PLACEHOLDERS: Final = ("intent", "tool", "identity", "input.NAME")
 
@@ -23,19 +26,28 @@ def check_flows(review: Review) -> None:
         return
     used: set[str] = set()
     is_sure = bool(review.data.get("tools")) and not review.document.hides_fault(("tools",))
+    is_sure = is_sure and not review.document.unfinished
     for owner, trail, flow in _flows(review):
+        if review.faults.is_full:
+            return
         used.add(flow)
-        if flow not in listed and not is_sid("FW", flow):
-            guess = review.near(trail, flow, listed) or "; add it there"
+        if flow not in listed and not is_sid("FW", flow) and not review.may_lack(("flows", flow)):
+            guess = _like_a_sid(review, trail, flow) or review.near(trail, flow, listed) or "; add it there"
             message = f"{review.name(owner)} names the flow {review.shown(trail, flow)}, which is not in 'flows'{guess}"
             review.error(trail, "flow-unknown", message)
             is_sure = False
     if any("flowSid" in tool.get("query", []) for tool in review.data.get("tools", {}).values()):
         is_sure = False  # the URL of that tool may name each of them
     for alias, sid in review.data.get("flows", {}).items():
-        if is_sure and used.isdisjoint((alias, sid)):
+        if is_sure and used.isdisjoint((alias, sid)) and not review.faults.is_full:
             message = f"no tool or intent names the flow {quoted(alias)}; name it in a 'flow', or remove it"
             review.key_warning(("flows", alias), "flow-unused", message)
+
+
+def _like_a_sid(review: Review, trail: Trail, flow: str) -> str:
+    """Say in which way a flow that is no name misses being a Flow SID."""
+    hint = "" if trail in review.document.origins or len(flow) < _SID_LIKE else about_sid(flow)
+    return f"; a Flow SID has FW and 32 hex digits{hint}" if hint else ""
 
 
 def _flows(review: Review) -> list[tuple[Trail, Trail, str]]:
@@ -62,28 +74,29 @@ def check_messages(review: Review) -> None:
 
 
 def _check_message(review: Review, trail: Trail, key: str, text: str) -> None:
-    title = review.name(trail)
     size = len(text.encode("utf-8", "replace"))
     if size > LONGEST:
-        review.error(trail, "message-long", f"{title} has {size} bytes; at most {LONGEST} reach the model")
+        message = f"{review.name(trail)} has {size} bytes; at most {LONGEST} reach the model"
+        review.error(trail, "message-long", message)
         return
     try:
         names = list(placeholders(text))
     except ValueError:
-        message = f"{title} has a brace without its partner; a plain brace is written twice: {{{{ or }}}}"
-        review.error(trail, "message-braces", message)
+        remedy = "a plain brace is written twice: {{ or }}"
+        review.error(trail, "message-braces", f"{review.name(trail)} has a brace without its partner; {remedy}")
         return
     known = (*_PLACEHOLDERS, "known") if key == "unknown_intent" else _PLACEHOLDERS
     for name in names:
         if not is_known_placeholder(name, key):
             guess = review.near(trail, name, known) or f"; there are {', '.join(f'{{{each}}}' for each in known)}"
             shown = "a placeholder" if trail in review.document.origins else quoted(f"{{{name}}}")
-            review.error(trail, "placeholder-unknown", f"{title} uses {shown}, which nothing fills{guess}")
+            message = f"{review.name(trail)} uses {shown}, which nothing fills{guess}"
+            review.error(trail, "placeholder-unknown", message)
 
 
 def check_auth(review: Review) -> None:
     """There must be a proof that callers can give; an empty secret is one only where it was asked for."""
-    if review.is_told(("auth",)):
+    if review.is_told(("auth",)) or review.may_lack(("auth", "more")):
         return
     if not review.document.data.get("auth"):
         remedy = "add 'auth:' with '- twilio_signature', or with '- secret: ${env:HANDOVER_SECRET}'"
@@ -98,7 +111,7 @@ def check_auth(review: Review) -> None:
             is_empty = False
             remedy = "give one, or allow its absence by an empty default: ${env:HANDOVER_SECRET:-}"
             review.error(trail, "secret-empty", f"an empty secret proves nothing; {remedy}")
-    if is_empty and not review.document.hides_fault(("auth",)):
+    if is_empty and not (review.document.hides_fault(("auth",)) or review.document.unfinished):
         message = "no proof is left, as every secret is empty: the server refuses to start; set one of the secrets"
         review.key_warning(("auth",), "auth-empty", message)
 
@@ -115,7 +128,7 @@ def check_tests(review: Review) -> None:
     for index, test in review.entries("tests"):
         path = test.get("call", {}).get("tool")
         trail: Trail = ("tests", index, "call", "tool")
-        if path is not None and path not in tools:
+        if path is not None and path not in tools and not review.may_lack(("tools", path)):
             guess = review.near(trail, path, tools)
             message = f"{review.name(trail[:2])} calls {review.shown(trail, path)}, which is not in 'tools'{guess}"
             review.error(trail, "tool-unknown", message)

@@ -30,7 +30,8 @@ class Origin(NamedTuple):
 class Document:
     """What was read so far; each step of loading adds to it.
 
-    ``spoilt`` holds the trails whose fault is already told: what stands there is not judged again.
+    ``spoilt`` holds the trails whose fault is already told: what stands there is not judged again. ``unfinished`` are
+    mappings and lists of which a part could not be read: what they lack may stand there.
     """
 
     data: Any
@@ -39,6 +40,8 @@ class Document:
     values: dict[Trail, Place] = field(default_factory=dict)
     origins: dict[Trail, Origin] = field(default_factory=dict)
     spoilt: set[Trail] = field(default_factory=set)
+    unfinished: set[Trail] = field(default_factory=set)
+    _around: tuple[int, set[Trail]] = field(default_factory=lambda: (0, set()), repr=False)
 
     def key(self, trail: Trail) -> Place:
         """Give the place of the key that ``trail`` ends in; of the value where that is an item of a list."""
@@ -58,7 +61,16 @@ class Document:
 
     def hides_fault(self, trail: Trail) -> bool:
         """Say whether a fault of this value, or of one within it, is already told."""
-        return any(spoilt[: len(trail)] == trail for spoilt in self.spoilt)
+        if self._around[0] != len(self.spoilt):  # it only grows
+            around = {spoilt[:length] for spoilt in self.spoilt for length in range(len(spoilt) + 1)}
+            self._around = (len(self.spoilt), around)
+        return trail in self._around[1]
+
+    def may_lack(self, trail: Trail) -> bool:
+        """Say whether something may stand at ``trail`` in a part of the file that could not be read."""
+        while trail and not has(self.data, trail):
+            trail = trail[:-1]
+        return trail in self.unfinished
 
 
 def at(data: Any, trail: Trail) -> Any:
@@ -78,15 +90,20 @@ def has(data: Any, trail: Trail) -> bool:
 
 
 def trails_in(data: Any, here: Trail = ROOT) -> Iterator[Trail]:
-    """Yield the trail of every value within ``data``, not of ``data`` itself."""
-    items: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(data, dict):
-        items = data.items()
-    elif isinstance(data, list):
-        items = enumerate(data)
-    for step, value in items:
-        yield (*here, step)
-        yield from trails_in(value, (*here, step))
+    """Yield the trail of every value within ``data``, not of ``data`` itself; each before those within it."""
+    waiting: list[tuple[Trail, Any]] = [(here, data)]
+    while waiting:
+        around, outer = waiting.pop()
+        items: Iterable[tuple[str | int, Any]] = ()
+        if isinstance(outer, dict):
+            items = outer.items()
+        elif isinstance(outer, list):
+            items = enumerate(outer)
+        for step, value in items:
+            trail = (*around, step)
+            yield trail
+            if isinstance(value, dict | list):
+                waiting.append((trail, value))
 
 
 def without(data: Any, trails: set[Trail], here: Trail = ROOT) -> Any:

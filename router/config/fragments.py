@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST: Final = 1000
 """So many fragments a file may include."""
 
+MOST_PATTERNS: Final = 100
+"""The grammar refuses more entries of ``include``; looking for their files would take its time before that."""
+
 _SECTIONS: Final[dict[str, type[Any]]] = {"flows": dict, "tools": dict, "tests": list}
 """What a fragment may hold."""
 
@@ -30,18 +33,18 @@ class Inclusion:
         self._read = read
         self._faults = faults
 
-    def apply(self) -> None:
-        """Merge the fragments in the order of their names."""
-        for fragment in self._named():
+    def apply(self, fragments: Sequence[Path]) -> None:
+        """Merge the fragments in their order."""
+        for fragment in fragments:
             found = self._read(fragment)
             if found is not None:
                 self._merge(found)
 
-    def _named(self) -> list[Path]:
-        """Find the files; a pattern that finds none is no fault, a plain name without a file is."""
+    def find(self) -> list[Path]:
+        """Find the files, by name; a pattern that finds none is no fault, a plain name without a file is."""
         patterns = self._document.data.get("include")
         files: dict[Path, None] = {}
-        for index, pattern in enumerate(patterns if isinstance(patterns, list) else []):
+        for index, pattern in enumerate(patterns[:MOST_PATTERNS] if isinstance(patterns, list) else []):
             trail: Trail = ("include", index)
             if isinstance(pattern, str) and pattern and not self._document.is_spoilt(trail):
                 files |= dict.fromkeys(self._matching(pattern, trail))
@@ -82,6 +85,7 @@ class Inclusion:
         return False
 
     def _merge(self, fragment: Document) -> None:
+        self._document.unfinished |= fragment.unfinished
         for section, value in fragment.data.items():
             trail: Trail = (section,)
             if section not in _SECTIONS:
@@ -126,3 +130,9 @@ class Inclusion:
                 self._document.origins[new] = fragment.origins[old]
             if old in fragment.spoilt:
                 self._document.spoilt.add(new)
+
+
+def patterns(document: Document) -> tuple[str, ...]:
+    """Give what stands under ``include`` and could be a pattern."""
+    named = document.data.get("include")
+    return tuple(each for each in named if isinstance(each, str)) if isinstance(named, list) else ()

@@ -65,10 +65,11 @@ def levels(data: Mapping[str, Any]) -> Iterator[list[Layer]]:
     """Yield each level of the file that can set something, with those that it inherits from before it."""
     defaults: Layer = (("defaults",), data.get("defaults", {}))
     yield [defaults]
-    for path in data.get("tools", {}):
-        yield tool_layers(data, path)
-        for name in data["tools"][path].get("intents", {}):
-            yield intent_layers(data, path, name)
+    for path, tool in data.get("tools", {}).items():
+        layers = tool_layers(data, path)
+        yield layers
+        for name, intent in tool.get("intents", {}).items():
+            yield [*layers, (("tools", path, "intents", name), intent)]
 
 
 def routes(data: Mapping[str, Any]) -> Iterator[list[Layer]]:

@@ -19,6 +19,12 @@ _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMS: Final = "${env:NAME}, ${env:NAME:-default} and ${file:PATH}; a plain ${ is written $${"
 
+_LONGEST: Final = 400
+"""Characters of a path that is told in full."""
+
+_MOST: Final = 10_000_000
+"""Characters that references may stand for, all together."""
+
 
 class _Missing(Exception):
     """A reference to what is not there, or that is none."""
@@ -34,6 +40,7 @@ class Interpolation:
     def __init__(self, environ: Mapping[str, str], faults: Faults) -> None:
         self._environ = environ
         self._faults = faults
+        self._room = _MOST
         self.read: dict[Path, bytes] = {}
 
     def apply(self, document: Document) -> None:
@@ -67,6 +74,12 @@ class Interpolation:
         if origins:
             references = " and ".join(dict.fromkeys(origin.reference for origin in origins))
             document.origins[trail] = Origin(references, all(origin.is_default for origin in origins))
+        self._room -= sum(len(values[found.group()]) for found in _REFERENCE.finditer(text))
+        if self._room < 0:
+            message = f"what the references of all files stand for has more than {_MOST:,} characters"
+            self._faults.error(place, "reference-large", message)
+            document.spoilt.add(trail)
+            return ""
         return _REFERENCE.sub(lambda found: values[found.group()], text)
 
     def _look_up(self, found: re.Match[str], directory: Path) -> tuple[str, Origin]:
@@ -93,11 +106,18 @@ class Interpolation:
     def _file(self, name: str, directory: Path) -> str:
         path = directory / name
         try:
-            found = contents(path)
+            found = self.read[path] if path in self.read else contents(path)
             text = found.decode("utf-8-sig")
         except Unreadable as error:
-            raise _Missing("reference-file", f"the file {quoted(name)} {error}") from None
+            raise _Missing("reference-file", f"the file {_looked_for(name, path)} {error}") from None
         except UnicodeDecodeError:
-            raise _Missing("reference-file", f"the file {quoted(name)} is not UTF-8") from None
+            raise _Missing("reference-file", f"the file {_looked_for(name, path)} is not UTF-8") from None
         self.read[path] = found
         return text.removesuffix("\n").removesuffix("\r")
+
+
+def _looked_for(name: str, path: Path) -> str:
+    """Name a file as it is referred to, and in full, as it is looked for beside the file that refers to it."""
+    whole = str(path.absolute())
+    is_told = name == whole or len(whole) > _LONGEST or not whole.isprintable()
+    return quoted(name) if is_told else f"{quoted(name)} ({whole})"

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yaml import events
 
+from router.config.breaks import Broken, TooMuch, Unclosed
 from router.config.document import ROOT, Document, Trail
-from router.config.scalars import AmbiguousScalar, meaning
-from router.config.syntax import Broken, events_of
+from router.config.mending import Mending
+from router.config.scalars import AmbiguousScalar, is_date, meaning
+from router.config.syntax import events_of, readable
 from router.config.wording import kind, quoted
 from router.model.place import Place
 
@@ -22,8 +24,16 @@ if TYPE_CHECKING:
 DEEPEST: Final = 40
 """So many collections may stand in each other; the grammar itself needs less than ten."""
 
-MOST_VALUES: Final = 150_000
+MOST_VALUES: Final = 120_000
 """So many values a file may have, counting what its aliases stand for."""
+
+_INSTEAD_OF_TAG: Final = {
+    "!env": "write ${env:NAME}",
+    "!env_var": "write ${env:NAME}",
+    "!secret": "write ${env:NAME}, or ${file:PATH}",
+    "!file": "write ${file:PATH}",
+    "!include": "write ${file:PATH} for a text, and 'include:' for further routes",
+}
 
 
 @dataclass(slots=True)
@@ -41,13 +51,19 @@ class _Open:
 class _Composer:
     document: Document
     faults: Faults
+    mending: Mending
+    skipped: int = 0
     opened: list[_Open] = field(default_factory=list)
     anchors: dict[str, tuple[Trail, Any]] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)
     count: int = 0
     has_root: bool = False
 
     def take(self, event: events.Event) -> None:
-        """Take the next event of the file."""
+        """Take the next event of the file; raises Broken where nothing that follows can be read."""
+        if self.skipped:
+            self._skip(event)
+            return
         match event:
             case events.ScalarEvent():
                 if self._awaits_key():
@@ -57,11 +73,13 @@ class _Composer:
             case events.MappingStartEvent() | events.SequenceStartEvent():
                 self._open(event, {} if isinstance(event, events.MappingStartEvent) else [])
             case events.MappingEndEvent() | events.SequenceEndEvent():
-                self.opened.pop()
+                self._close(event)
             case events.AliasEvent():
                 self._take_alias(event)
             case events.DocumentStartEvent() if self.has_root:
-                raise Broken(self._place(event), "yaml-documents", "a second document begins here; a file holds one")
+                place = self._place(event)
+                self.faults.error(place, "yaml-documents", "a second document begins here; a file holds one")
+                self.skipped = 1  # to the end of the file, as no event ends what was not begun
 
     def _awaits_key(self) -> bool:
         return bool(self.opened) and isinstance(self.opened[-1].data, dict) and self.opened[-1].key is None
@@ -76,10 +94,12 @@ class _Composer:
                 self.document.spoilt.add(inner.trail)
         elif event.tag is not None:
             self._refuse_tag(place, event.tag)
-        elif self._is_plain(event) and not isinstance(_guess(word), str):
-            self.faults.error(
-                place, "key-type", f"the key {word or 'nothing'} is no text to every reader of YAML; put it into quotes"
-            )
+        elif word not in self.words and self._is_plain(event):
+            if isinstance(_guess(word), str):
+                self.words.add(word)
+            else:
+                message = f"the key {word or 'nothing'} is no text to every reader of YAML; put it into quotes"
+                self.faults.error(place, "key-type", message)
         trail = (*inner.trail, word)
         if trail in self.document.keys and not drops:
             first = self.document.keys[trail]
@@ -90,6 +110,22 @@ class _Composer:
         if not drops:
             self.document.keys[trail] = place
         inner.key, inner.drops = word, drops
+
+    def _skip(self, event: events.Event) -> None:
+        """Leave out what stands in a place where nothing can."""
+        if isinstance(event, events.CollectionStartEvent):
+            self.skipped += 1
+        elif isinstance(event, events.CollectionEndEvent):
+            self.skipped -= 1
+
+    def _refuse_key(self, place: Place, message: str) -> None:
+        """Tell of what cannot be a key, and drop the value that belongs to it."""
+        self.faults.error(place, "key-type", message)
+        inner = self.opened[-1]
+        inner.key, inner.drops = "", True
+        self.document.unfinished.add(inner.trail)
+        if not inner.data and inner.trail:
+            self.document.spoilt.add(inner.trail)  # rather a text without quotes than a mapping
 
     def _take_scalar(self, event: events.ScalarEvent) -> None:
         place, trail = self._place(event), self._next_trail()
@@ -103,14 +139,19 @@ class _Composer:
             except AmbiguousScalar as ambiguous:
                 self.faults.error(place, ambiguous.code, str(ambiguous))
                 self.document.spoilt.add(trail)
+            if is_date(event.value) and trail[-1:] != ("at",):
+                message = f"{event.value} is a date to some readers of YAML and text to others; put it into quotes"
+                self.faults.warning(place, "scalar-date", message)
+            if value is None and self.mending.gaps and self.mending.is_cut_below(place.line):
+                self.document.spoilt.add(trail)
         self._add(place, event.anchor, trail, value)
 
     def _open(self, event: events.CollectionStartEvent, data: dict[str, Any] | list[Any]) -> None:
         place = self._place(event)
         if self._awaits_key():
-            raise Broken(
-                place, "key-type", f"a {kind(data)} cannot be a key here; text that begins with {{ or [ needs quotes"
-            )
+            self._refuse_key(place, f"a {kind(data)} cannot be a key here; text that begins with {{ or [ needs quotes")
+            self.skipped = 1
+            return
         trail = self._next_trail()
         self._check_depth(place, trail)
         if event.tag is not None:
@@ -120,16 +161,35 @@ class _Composer:
         self.opened.append(_Open(data, trail, event.anchor))
 
     def _take_alias(self, event: events.AliasEvent) -> None:
-        place, name = self._place(event), event.anchor
+        place, name, trail = self._place(event), event.anchor, self._next_trail()
         if self._awaits_key():
-            raise Broken(place, "key-type", "an alias cannot be a key here")
-        if any(open_.anchor == name for open_ in self.opened):
-            raise Broken(place, "alias-cycle", f"the alias *{name} stands within the value that it repeats")
-        if name not in self.anchors:
-            raise Broken(place, "alias-unknown", f"the alias *{name} repeats nothing: no &{name} stands before it")
-        source, value = self.anchors[name]
-        trail = self._next_trail()
-        self._add(place, None, trail, self._copy(place, source, trail, value))
+            self._refuse_key(place, "an alias cannot be a key here")
+        elif any(open_.anchor == name for open_ in self.opened):
+            self._refuse_alias(place, trail, "alias-cycle", f"*{name} stands within the value that it repeats")
+        elif name not in self.anchors:
+            self._refuse_alias(place, trail, "alias-unknown", f"*{name} repeats nothing: no &{name} stands before it")
+        else:
+            source, value = self.anchors[name]
+            self._add(place, None, trail, self._copy(place, source, trail, value))
+
+    def _refuse_alias(self, place: Place, trail: Trail, code: str, message: str) -> None:
+        """Tell of an alias that stands for nothing; nothing stands in its place."""
+        if code != "alias-unknown" or not self.mending.gaps:  # else its anchor may stand in an emptied line
+            self.faults.error(place, code, f"the alias {message}")
+        self.document.spoilt.add(trail)
+        self._add(place, None, trail, None)
+
+    def _close(self, event: events.CollectionEndEvent) -> None:
+        """End a collection; one with an emptied line in it may have held more."""
+        trail = self.opened.pop().trail
+        end: Any = event.end_mark
+        if self.mending.gaps and self.mending.touches(self.document.values[trail].line, end.line + 1):
+            self.document.unfinished.add(trail)
+
+    def leave_open(self) -> None:
+        """End what is still open where the text broke off."""
+        self.document.unfinished.add(ROOT)
+        self.document.unfinished.update(open_.trail for open_ in self.opened)
 
     def _copy(self, place: Place, source: Trail, target: Trail, value: Any) -> Any:
         """Copy what an alias stands for, with the places at which it is written; count all of it."""
@@ -178,19 +238,21 @@ class _Composer:
         self.count += 1
         if self.count > MOST_VALUES:
             message = f"more than {MOST_VALUES} values, counting what aliases repeat; split the file with 'include'"
-            raise Broken(place, "file-values", message)
+            raise TooMuch(place, "file-values", message)
 
     def _check_depth(self, place: Place, trail: Trail) -> None:
         if len(trail) > DEEPEST:
-            raise Broken(place, "file-depth", f"more than {DEEPEST} lists and mappings stand in each other")
+            raise TooMuch(place, "file-depth", f"more than {DEEPEST} lists and mappings stand in each other")
 
     def _refuse_tag(self, place: Place, tag: str) -> None:
         name = tag.replace("tag:yaml.org,2002:", "!!")
-        self.faults.error(place, "yaml-tag", f"the tag {quoted(name)} is not used here; text is told by quotes alone")
+        remedy = _INSTEAD_OF_TAG.get(name.casefold(), "text is told by quotes alone")
+        self.faults.error(place, "yaml-tag", f"the tag {quoted(name)} is not used here; {remedy}")
 
     def _place(self, event: events.Event) -> Place:
         mark: Any = event.start_mark
-        return Place(self.document.start.file, mark.line + 1, mark.column + 1)
+        line = mark.line + 1
+        return Place(self.document.start.file, line, mark.column + 1 - self.mending.shifts.get(line, 0))
 
     @staticmethod
     def _is_plain(event: events.ScalarEvent) -> bool:
@@ -206,19 +268,36 @@ def _guess(word: str) -> object:
 
 
 def compose(text: str, file: str, faults: Faults) -> Document | None:
-    """Read ``text`` into a Document; None where it breaks off, which ``faults`` tell like all that was found."""
-    document = Document(None, Place(file, 1, 1))
-    composer = _Composer(document, faults)
-    try:
-        for event in events_of(text, file):
-            composer.take(event)
-    except Broken as broken:
-        faults.error(broken.place, broken.code, broken.message)
-        return None
+    """Read ``text`` into a Document; None where nothing of it can be judged, which ``faults`` tell.
+
+    What is no YAML is told, emptied, and the rest read on; what it may have held is marked as ``unfinished``.
+    """
+    mending = Mending(readable(text, file, faults))
+    while True:
+        composer = _Composer(Document(None, Place(file, 1, 1)), faults, mending)
+        try:
+            for event in events_of(mending.text, file):
+                composer.take(event)
+        except TooMuch as limit:
+            faults.error(limit.place, limit.code, limit.message)
+            return None
+        except Broken as broken:
+            is_bracket = isinstance(broken, Unclosed) and bool(composer.opened)
+            place = composer.document.values[composer.opened[-1].trail] if is_bracket else broken.place
+            faults.error(place, broken.code, broken.message)
+            if mending.mend(broken):
+                continue
+            composer.leave_open()
+            return composer.document if isinstance(composer.document.data, dict) else None
+        return _checked(composer.document, faults, is_whole=not mending.gaps)
+
+
+def _checked(document: Document, faults: Faults, *, is_whole: bool) -> Document | None:
+    """A file must be a mapping; None, and a fault, where it is not."""
     if document.data is None and not document.spoilt:
-        faults.error(
-            document.start, "file-empty", "the file is empty; the least that it needs is 'version: 1' and a tool"
-        )
+        if is_whole:
+            message = "the file is empty; the least that it needs is 'version: 1' and a tool"
+            faults.error(document.start, "file-empty", message)
         return None
     if not isinstance(document.data, dict):
         message = f"the file is a {kind(document.data)}, expected a mapping: keys such as version: and tools:"

@@ -110,21 +110,33 @@ def _check_configs(
     """
     schema = validator(plugin.config_schema or {})
     final = [(layers, review.faults) for layers in routes(review.data)]
+    sound: set[str] = set()
     for layers, faults in (*final, *((layers, Faults()) for layers in levels(review.data))):
+        if review.faults.is_full:
+            return
         chain = plugin_layers(entry.name, entry.layer, layers) or []
         trails = key_of(chain)
-        if not chain or trails in configs or any(review.document.hides_fault(trail) for trail in trails):
+        if not chain or trails in configs or any(_is_in_doubt(review.document, trail) for trail in trails):
             continue
         merged = _merged(review.document, chain)
         configs[trails] = merged.data
+        if repr(merged.data) in sound:
+            continue
+        judge = Judge(schema, faults, code="plugin-config", prefix=trails[0], names=review.document)
         try:
-            Judge(schema, faults, code="plugin-config", prefix=trails[0], names=review.document).judge(merged)
+            if judge.judge(merged) and not merged.origins:
+                sound.add(repr(merged.data))
         except (Unresolvable, RecursionError) as error:
             reason = next(text for kind, text in _UNUSABLE.items() if isinstance(error, kind))
             trail: Trail = ("plugins", entry.index, "use")
             message = f"the config schema of the plugin {review.shown(trail, entry.name)} cannot be used: {reason}"
             review.error(trail, "plugin-broken", message)
             return
+
+
+def _is_in_doubt(document: Document, trail: Trail) -> bool:
+    """Say whether a fault of a config is already told, or a part of it could not be read."""
+    return document.hides_fault(trail) or trail in document.unfinished
 
 
 def key_of(chain: Sequence[Layer]) -> tuple[Trail, ...]:
@@ -149,14 +161,17 @@ def _merged(document: Document, configs: Sequence[Layer]) -> Document:
 
 def _check_settings(review: Review, used: Mapping[str, Entry]) -> None:
     """What a route sets must be for a plugin that is switched on, and for each plugin once."""
+    is_sure = not (review.document.hides_fault(("plugins",)) or review.may_lack(("plugins", "more")))
     for layers in levels(review.data):
         trail, layer = layers[-1]
         spelt: dict[str, str] = {}
+        if review.faults.is_full:
+            return
         for key in layer.get("plugins") or {}:
             name, here = same_name(key), (*trail, "plugins", key)
             if spelt.setdefault(name, key) != key:
                 review.key_error(here, "plugin-twice", f"{quoted(key)} and {quoted(spelt[name])} are the same plugin")
-            elif name not in used and not review.document.hides_fault(("plugins",)):
+            elif is_sure and name not in used:
                 guess = review.faults.near(name, used) or f"; switch it on there with '- use: {name}'"
                 message = f"{review.name(trail)} sets the plugin {quoted(key)}, which is not in 'plugins'{guess}"
                 review.key_error(here, "plugin-off", message)

@@ -59,3 +59,7 @@ class Review:
     def is_told(self, trail: Trail) -> bool:
         """Say whether a fault of what stands at ``trail`` is told already."""
         return self.document.is_spoilt(trail)
+
+    def may_lack(self, trail: Trail) -> bool:
+        """Say whether something may stand at ``trail`` in a part of the file that could not be read."""
+        return self.document.may_lack(trail)

@@ -19,11 +19,22 @@ if TYPE_CHECKING:
     from router.config.inheritance import Layer
     from router.config.plugins import Configs
     from router.config.review import Review
+    from router.model.place import Place
 
 
-def build(review: Review, configs: Configs, digest: str) -> Routes:
-    """Compile what was reviewed and found without error; ``configs`` are the plugins'."""
-    return _Builder(review, configs).routes(digest)
+def build(review: Review, configs: Configs, digest: str, out_of_order: Sequence[str] = ()) -> Routes:
+    """Compile what was reviewed and found without error; ``configs`` are the plugins'.
+
+    ``out_of_order`` are the paths of tools whose file cannot be used, where no other file has them.
+    """
+    return _Builder(review, configs).routes(digest, out_of_order)
+
+
+def switched_on(review: Review) -> Iterator[tuple[PluginUse, Place]]:
+    """Yield the plugins that are switched on, with the config of their entry alone, and where each stands."""
+    for entry in entries(review):
+        use = PluginUse(entry.name, MappingProxyType(dict(entry.layer[1])), entry.on_error)
+        yield use, review.document.value(("plugins", entry.index, "use"))
 
 
 class _Builder:
@@ -34,8 +45,10 @@ class _Builder:
         self._flows: dict[str, str] = dict(review.data.get("flows", {}))
         self._configs = configs
 
-    def routes(self, digest: str) -> Routes:
-        tools = {path: self._tool(path, tool) for path, tool in self._data["tools"].items()}
+    def routes(self, digest: str, out_of_order: Sequence[str]) -> Routes:
+        defaults: list[Layer] = [(("defaults",), self._data.get("defaults", {}))]
+        tools = {path: Tool(path, self._route(defaults), out_of_order=True) for path in out_of_order}
+        tools |= {path: self._tool(path, tool) for path, tool in self._data["tools"].items()}
         return Routes(
             tools=MappingProxyType(tools),
             flows=MappingProxyType(self._flows),

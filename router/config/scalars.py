@@ -19,6 +19,9 @@ _NUMBER_LIKE: Final = re.compile(
     r"|[-+]?\.inf|\.nan",
     re.IGNORECASE,
 )
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
+_SIGNS: Final = frozenset("-+.0123456789")
+_LONGEST_WORD: Final = len("false")
 
 
 class AmbiguousScalar(ValueError):
@@ -31,12 +34,12 @@ class AmbiguousScalar(ValueError):
 
 def meaning(word: str) -> str | int | float | bool | None:
     """Say what an unquoted word means; raises AmbiguousScalar where that depends on who reads it."""
+    if word[:1] in _SIGNS:
+        return _number(word)
+    if len(word) > _LONGEST_WORD:
+        return word
     if word in _CONSTANTS:
         return _CONSTANTS[word]
-    if _WHOLE.fullmatch(word):
-        return int(word)
-    if _DECIMAL.fullmatch(word):
-        return float(word)
     folded = word.casefold()
     if folded in _SWITCHES:
         meant = "true" if folded in ("yes", "on", "true") else "false"
@@ -47,9 +50,23 @@ def meaning(word: str) -> str | int | float | bool | None:
         raise AmbiguousScalar(
             "scalar-null", f"{word} may be read as nothing or as text; write null, or '{word}' in quotes"
         )
+    return word
+
+
+def _number(word: str) -> str | int | float:
+    """Say what a word means that begins as a number does."""
+    if _WHOLE.fullmatch(word):
+        return int(word)
+    if _DECIMAL.fullmatch(word):
+        return float(word)
     if _NUMBER_LIKE.fullmatch(word):
         raise AmbiguousScalar("scalar-number", _about_number(word))
     return word
+
+
+def is_date(word: str) -> bool:
+    """Say whether YAML 1.1 reads an unquoted word as a date; here it is text."""
+    return word[4:5] == "-" and _DATE.fullmatch(word) is not None
 
 
 def _about_number(word: str) -> str:

@@ -6,18 +6,21 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from router import bundled
 from router.config.document import at
+from router.config.remedies import is_a, misplaced, remedy_for
 from router.config.scalars import AmbiguousScalar, meaning
-from router.config.wording import described, named, quoted, shown
+from router.config.validation import Validation
+from router.config.wording import about_sid, described, named, quoted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
@@ -48,12 +51,20 @@ _LIMITS: Final = {
     "exclusiveMaximum": "is too large: less than {limit}",
 }
 _LEAST: Final = ("minLength", "minItems", "minProperties")
+_MOST: Final = 2_000
+"""So many violations are looked at; far fewer are told."""
+
+
+class _Explains(Protocol):
+    """What a judge needs of a schema."""
+
+    def iter_errors(self, instance: Any, /) -> Iterator[ValidationError]: ...
 
 
 @cache
-def grammar() -> Validator:
+def grammar() -> Validation:
     """The schema of routes.yaml, ready to use."""
-    return validator(json.loads(bundled.SCHEMA.read_text("utf-8")))
+    return Validation(json.loads(bundled.SCHEMA.read_text("utf-8")))
 
 
 def validator(schema: Mapping[str, Any]) -> Validator:
@@ -96,7 +107,7 @@ class Judge:
     """
 
     def __init__(
-        self, schema: Validator, faults: Faults, *, code: str = "", prefix: Trail = (), names: Document | None = None
+        self, schema: _Explains, faults: Faults, *, code: str = "", prefix: Trail = (), names: Document | None = None
     ) -> None:
         self._schema = schema
         self._faults = faults
@@ -104,8 +115,8 @@ class Judge:
         self._prefix = prefix
         self._names = names
 
-    def judge(self, document: Document) -> None:
-        """Tell every error of ``document``, and mark what it spoils.
+    def judge(self, document: Document) -> bool:
+        """Tell every error of ``document``, and mark what it spoils; say whether there was none.
 
         What came from the environment is text; where the schema wants true or a number, it is first read as that.
         """
@@ -116,14 +127,15 @@ class Judge:
         found.sort(key=lambda each: document.value(each.trail))  # jsonschema goes through unknown keys in any order
         mistyped = {each.trail for each in found if each.keyword == "type" and not each.is_of_key}
         for each in found:
-            if self._faults.is_full:
-                break
             if not document.is_spoilt(each.trail) and (each.keyword == "type" or each.trail not in mistyped):
                 self._tell(document, each)
         document.spoilt |= mistyped
+        if len(found) == _MOST:
+            document.spoilt |= {(key,) for key in document.data}  # what was not looked at cannot be relied on
+        return not found
 
     def _violations(self, document: Document) -> list[_Violation]:
-        return [_Violation.of(error) for error in self._schema.iter_errors(document.data)]
+        return [_Violation.of(error) for error in islice(self._schema.iter_errors(document.data), _MOST)]
 
     def _tell(self, document: Document, error: _Violation) -> None:
         if error.is_of_key:
@@ -134,7 +146,7 @@ class Judge:
             self._tell_missing(document, error)
         elif error.keyword == "type":
             self._error(document.value(error.trail), "type-wrong", self._about_type(document, error))
-        else:
+        elif error.keyword not in _LEAST or error.trail not in document.unfinished:
             if error.trail:
                 document.spoilt.add(error.trail)
             self._error(document.value(error.trail), "value-wrong", self._about_value(document, error))
@@ -145,24 +157,28 @@ class Judge:
         if key not in document.spoilt:
             document.spoilt.add(key)
             message = str(error.schema.get("x-message", "{found} is no name that can stand here"))
-            self._error(document.key(key), "name-wrong", message.replace("{found}", quoted(error.found)))
+            hint = "; references are put into values, not into keys" if "${" in error.found else ""
+            self._error(document.key(key), "name-wrong", message.replace("{found}", quoted(error.found)) + hint)
 
     def _tell_unknown(self, document: Document, error: _Violation) -> None:
         known = error.schema.get("properties", {})
         patterns = error.schema.get("patternProperties", {})
         for key in error.found:
+            if self._faults.is_full:
+                return
             trail = (*error.trail, key)
             if key in known or trail in document.spoilt or any(re.search(pattern, key) for pattern in patterns):
                 continue
             document.spoilt.add(trail)
-            guess = self._faults.near(key, known) or f"; it may have: {', '.join(known) or 'nothing'}"
+            guess = "" if self._code else misplaced(key, error.trail)
+            guess = guess or self._faults.near(key, known) or f"; it may have: {', '.join(known) or 'nothing'}"
             message = f"{self._name(error.trail)} has no key {quoted(key)}{guess}"
             self._error(document.key(trail), "key-unknown", message)
 
     def _tell_missing(self, document: Document, error: _Violation) -> None:
         for key in error.wanted:
             trail = (*error.trail, key)
-            if key in error.found or trail in document.spoilt:
+            if key in error.found or trail in document.spoilt or error.trail in document.unfinished:
                 continue
             document.spoilt.add(trail)
             examples = error.schema.get("properties", {}).get(key, {}).get("examples", [None])
@@ -172,8 +188,7 @@ class Judge:
 
     def _about_type(self, document: Document, error: _Violation) -> str:
         expected = " or ".join(_KINDS[each] for each in error.kinds if each != "null") or "nothing"
-        is_bare = "string" in error.kinds and isinstance(error.found, bool | int | float)
-        remedy = "; put it into quotes" if is_bare else ""
+        remedy = "" if error.trail in document.origins else remedy_for(error.trail, error.found, error.kinds)
         found = described(document, error.trail, error.found)
         return f"{self._name(error.trail)} is {found}, expected {expected}{remedy}"
 
@@ -182,6 +197,7 @@ class Judge:
         if error.keyword in _LIMITS:
             limit = _LIMITS[error.keyword].replace("{limit}", str(error.wanted))
             return f"{name} is empty" if error.keyword in _LEAST and error.wanted == 1 else f"{name} {limit}"
+        is_written = error.trail not in document.origins
         guess, message = "", f"{name} does not fit the schema ({error.keyword})"
         if error.keyword == "None":  # the schema ``false``, which jsonschema places at the mapping around it
             message = f"{name} has something in it that may not be there"
@@ -189,6 +205,10 @@ class Judge:
             choices = [choice for choice in error.wanted if isinstance(choice, str)]
             message = f"{name} is {found}; expected {' or '.join(choices)}"
             guess = self._faults.near(error.found, choices) if found == quoted(str(error.found)) else ""
+        elif error.keyword == "const" and is_written and error.found == str(error.wanted):
+            guess = f"; write {error.wanted}, without quotes"
+        elif error.schema.get("title") == "Flow SID" and is_written and isinstance(error.found, str):
+            guess = about_sid(error.found)
         return str(error.schema.get("x-message", message)).replace("{found}", found) + guess
 
     def _name(self, trail: Trail) -> str:
@@ -206,7 +226,7 @@ def _convert(document: Document, error: _Violation) -> bool:
         value = meaning(error.found)
     except AmbiguousScalar:
         return False
-    if not any(Draft202012Validator.TYPE_CHECKER.is_type(value, each) for each in error.kinds):
+    if not is_a(value, error.kinds):
         return False
     at(document.data, error.trail[:-1])[error.trail[-1]] = value
     return True

@@ -1,4 +1,4 @@
-"""YAML's own syntax: a text as events, and what breaks them off in our words and at its place."""
+"""YAML's own syntax: a text as events, up to its end or to where it is no YAML."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from router.model.place import Place
+from router.config.breaks import explained, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from router.config.faults import Faults
 
 LOADER: Final[type[Any]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's parser where PyYAML has it: ten times faster, with the same events."""
@@ -18,44 +20,22 @@ LOADER: Final[type[Any]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-class Broken(Exception):
-    """The rest of the file cannot be judged."""
-
-    def __init__(self, place: Place, code: str, message: str) -> None:
-        super().__init__(message)
-        self.place, self.code, self.message = place, code, message
-
-
 def events_of(text: str, file: str, loader: type[Any] = LOADER) -> Iterator[yaml.Event]:
     """Yield the events of ``text`` up to its end, or up to where it is no YAML: then raises Broken."""
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden is not None:
-        code = f"U+{ord(forbidden.group()):04X}"
-        message = f"the character {code} has no place in YAML; within double quotes it can be written as an escape"
-        raise Broken(_place_of(text, forbidden.start(), file), "yaml-character", message)
+    last: yaml.Event | None = None
     try:
-        yield from yaml.parse(text, Loader=loader)
+        for last in yaml.parse(text, Loader=loader):
+            yield last
     except yaml.MarkedYAMLError as error:
-        raise _explained(error, text, file) from None
+        raise explained(error, last, text, file) from None
 
 
-def _place_of(text: str, offset: int, file: str) -> Place:
-    """Give the place of the character at ``offset``."""
-    before = text[:offset]
-    return Place(file, before.count("\n") + 1, offset - before.rfind("\n"))
-
-
-def _explained(error: yaml.MarkedYAMLError, text: str, file: str) -> Broken:
-    mark = error.problem_mark or error.context_mark
-    place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-    lines = text.splitlines()
-    line = lines[place.line - 1] if place.line <= len(lines) else ""
-    indent = line[: len(line) - len(line.lstrip())]
-    if "\t" in indent:
-        return Broken(
-            Place(file, place.line, indent.index("\t") + 1), "yaml-tab", "a tab stands here; indent with spaces"
-        )
-    context = ""
-    if error.context and error.context_mark and error.context_mark.line != place.line - 1:
-        context = f" {error.context}, which began in line {error.context_mark.line + 1}"
-    return Broken(place, "yaml-syntax", f"this is no YAML: {error.problem}{context}")
+def readable(text: str, file: str, faults: Faults) -> str:
+    """Put a sign that YAML can have in the place of each that it cannot; the first of them is a fault."""
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden is None:
+        return text
+    code = f"U+{ord(forbidden.group()):04X}"
+    message = f"the character {code} has no place in YAML; within double quotes it can be written as an escape"
+    faults.error(place_of(text, forbidden.start(), file), "yaml-character", message)
+    return _FORBIDDEN.sub("\ufffd", text)

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from string import hexdigits
 from typing import TYPE_CHECKING, Any, Final
 
 from router.config.document import at, has
+from router.model.sids import is_sid
 
 if TYPE_CHECKING:
     from router.config.document import Document, Trail
 
 _LONGEST: Final = 60
-_SECRETIVE: Final = re.compile(r"secret|token|passw|credential|api_?key|private", re.IGNORECASE)
+_OTHER_SIDS: Final = {
+    "AC": "an account",
+    "CH": "a conversation",
+    "FN": "an execution of a flow",
+    "IS": "a Conversations service",
+    "WH": "a webhook",
+}
+SECRETIVE: Final = re.compile(r"secret|token|passw|credential|api[_-]?key|private|authorization", re.IGNORECASE)
+"""A key with one of these in it may have a secret for its value."""
 
 
 def quoted(text: str) -> str:
     """Put ``text`` between quotes, on one line and cut where it is long."""
-    plain = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:_LONGEST])
+    plain = text[:_LONGEST]
+    if not plain.isprintable():
+        plain = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in plain)
     return f"'{plain}{'…' if len(text) > _LONGEST else ''}'"
 
 
@@ -72,7 +84,7 @@ def _may_be_secret(trail: Trail, value: Any) -> bool:
     """Judge by the key; under ``auth`` everything may be, as who forgets ``secret:`` writes the secret itself."""
     if trail[:1] == ("auth",) and isinstance(value, str):
         return not (value.startswith("twilio") or get_close_matches(value, ["twilio_signature"]))
-    return trail[:1] != ("flows",) and bool(_SECRETIVE.search(_last_key(trail)))
+    return trail[:1] != ("flows",) and bool(SECRETIVE.search(_last_key(trail)))
 
 
 def _bare(value: Any) -> str:
@@ -103,3 +115,20 @@ def kind(value: Any) -> str:
         case list():
             return "list"
     return "mapping"
+
+
+def about_sid(text: str) -> str:
+    """Say in which way ``text`` misses being a Flow SID; nothing where it is far from one."""
+    prefix, rest = text[:2], text[2:]
+    if text != text.strip():
+        return "; there is a space around it"
+    if prefix.isupper() and prefix != "FW" and is_sid(prefix, text):
+        return f"; {_OTHER_SIDS.get(prefix, prefix)} has such a SID, no flow"
+    if prefix.casefold() != "fw" or not rest:
+        return ""
+    if is_sid("FW", f"FW{rest}"):
+        return "; write FW in capitals"
+    wrong = next((character for character in rest if character not in hexdigits), "")
+    if wrong:
+        return f", and {quoted(wrong)} is no hex digit"
+    return f", found {len(rest)}"

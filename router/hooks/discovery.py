@@ -22,6 +22,8 @@ __all__ = ["ENTRY_POINTS", "Discovery", "FoundPlugin", "PluginFault", "discover"
 ENTRY_POINTS: Final = "handover.plugins"
 """The group under which an installed package names its plugins."""
 
+_AS_THEY_ARE: Final[Mapping[Path, bytes]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPlugin:
@@ -42,18 +44,24 @@ class FoundPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found: plugins by name, in the order of their finding, and what kept others from being found."""
+    """What was found: plugins by name, in the order of their finding, and what kept others from being found.
+
+    ``read`` has the contents of the plugins' files, as they were executed.
+    """
 
     plugins: Mapping[str, FoundPlugin]
     faults: tuple[PluginFault, ...]
+    read: Mapping[Path, bytes]
 
 
 class _Search:
     """What was found so far. A name is taken by the first that bears it, also when that one cannot be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, instead: Mapping[Path, bytes]) -> None:
         self.plugins: dict[str, FoundPlugin] = {}
         self.faults: list[PluginFault] = []
+        self.read: dict[Path, bytes] = {}
+        self._instead = instead
         self._taken: set[str] = set()
 
     def takes(self, name: str) -> bool:
@@ -65,7 +73,8 @@ class _Search:
     def look_into(self, path: Path) -> None:
         """Load a plugin from its file."""
         try:
-            self._keep(same_name(path.stem), execute(path), str(path))
+            self.read[path] = self._instead[path] if path in self._instead else path.read_bytes()
+            self._keep(same_name(path.stem), execute(path, self.read[path]), str(path))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever ends one file, SystemExit too, the others still load
@@ -102,19 +111,26 @@ class _Search:
             )
 
 
-def discover(directories: Sequence[Path]) -> Discovery:
+def discover(directories: Sequence[Path], instead: Mapping[Path, bytes] = _AS_THEY_ARE) -> Discovery:
     """Look into the directories in their order, each in name order, then at the entry points; raises nothing.
+
+    ``instead`` has sources that are taken in place of what stands in their files, or stood there.
 
     A file whose name begins with ``_`` or ``.`` is no plugin; a directory that is not there holds none. Each call
     executes the files anew: two discoveries share no state. Installed packages are imported as always, once for the
     process; what an entry point should keep for one app alone belongs into a class.
     """
-    search = _Search()
+    search = _Search(instead)
     for directory in directories:
-        for path in sorted(directory.glob("*.py")):
+        for path in sorted({*directory.glob("*.py"), *_given(directory, instead)}):
             if not path.name.startswith(("_", ".")) and search.takes(same_name(path.stem)):
                 search.look_into(path)
     for entry in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: (entry.name, entry.value)):
         if search.takes(same_name(entry.name)):
             search.look_at(entry)
-    return Discovery(MappingProxyType(search.plugins), tuple(search.faults))
+    return Discovery(MappingProxyType(search.plugins), tuple(search.faults), MappingProxyType(search.read))
+
+
+def _given(directory: Path, instead: Mapping[Path, bytes]) -> set[Path]:
+    """List the plugins of a directory that are given instead of read: one may have been deleted since."""
+    return {path for path in instead if path.parent == directory and path.suffix == ".py"}

@@ -19,23 +19,28 @@ from router.hooks.attempt import Attempt, Attempts
 from router.hooks.failure import Figures, PluginFailed, PluginReport, reason_of
 from router.hooks.names import same_name
 from router.hooks.specs import KINDS, Kind, new_manager
+from router.hooks.usage import Usage
 from router.model.handover import Decline
 from router.model.routes import OnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import pluggy
 
     from router.hooks.discovery import FoundPlugin
     from router.model.handover import Handover
     from router.model.outcome import Outcome
-    from router.model.routes import PluginUse
+    from router.model.routes import PluginUse, Routes
 
 __all__ = ["DEADLINE", "Figures", "PluginFailed", "PluginHost", "PluginReport"]
 
 DEADLINE: Final = 1.0
 """Seconds that one call of one implementation may take."""
+
+START_DEADLINE: Final = 10.0
+"""Seconds that a plugin may take to start, and to stop."""
 
 _SYSTEM_CLOCK: Final = Clock()
 
@@ -78,6 +83,9 @@ class PluginHost:
         self._impls = {hook: tuple(reversed(getattr(manager.hook, hook).get_hookimpls())) for hook in KINDS}
         self._names = tuple(name for name, _plugin in manager.list_name_plugin())
         self._attempts = Attempts(deadline, clock)
+        self._patient_attempts = Attempts(max(deadline, START_DEADLINE), clock)
+        self._started: tuple[PluginUse, ...] = ()
+        self._usage = Usage()
         self._report = report
         self._figures: dict[tuple[str, str], Figures] = {}
 
@@ -109,6 +117,37 @@ class PluginHost:
     def contributes(self, uses: Sequence[PluginUse]) -> bool:
         """Say whether one of ``uses`` gives attributes: only then is it worth reading those that are there."""
         return bool(self._calls("add_attributes", uses))
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep the plugins from being stopped while the block runs."""
+        return self._usage.held()
+
+    async def start(self, uses: Sequence[PluginUse]) -> Sequence[PluginFailed]:
+        """Let the plugins get ready, in their order; where one cannot, those that did are stopped again.
+
+        Gives what failed; nothing where all are ready.
+        """
+        failures: list[PluginFailed] = []
+        for call in self._calls("started", uses):
+            _attempt, reason = await self._make(call, {}, nothing, self._patient_attempts)
+            if reason:
+                failures.append(PluginFailed(call.hook, reason, call.plugin))
+        failed = {failure.plugin for failure in failures}
+        self._started = tuple(use for use in uses if same_name(use.name) not in failed)
+        if failures:
+            await self.stop()
+        return failures
+
+    async def stop(self) -> None:
+        """Stop what was started, once, when nothing uses the plugins any more; raises nothing."""
+        await self._usage.ended()
+        uses, self._started = self._started, ()
+        for call in reversed(self._calls("stopped", uses)):
+            await self._make(call, {}, nothing, self._patient_attempts)
+
+    async def routes_reloaded(self, old: Routes, new: Routes) -> None:
+        """Tell the observers that other routes are in use; raises nothing."""
+        await self._tell("routes_reloaded", {"old": old, "new": new}, self._started)
 
     async def before_swap(
         self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None]
@@ -165,9 +204,15 @@ class PluginHost:
         wanted.sort(key=lambda impl: (impl.trylast - impl.tryfirst, places[impl.plugin_name]))
         return [_Call(impl, hook, uses[places[impl.plugin_name]]) for impl in wanted]
 
-    async def _make(self, call: _Call, given: Mapping[str, Any], accept: Callable[[Any], Any]) -> tuple[Attempt, str]:
+    async def _make(
+        self,
+        call: _Call,
+        given: Mapping[str, Any],
+        accept: Callable[[Any], Any],
+        attempts: Attempts | None = None,
+    ) -> tuple[Attempt, str]:
         """Make one call and count it; the text says why it failed, and is empty where it did not."""
-        attempt = await self._attempts.make(partial(call.with_given, given), accept)
+        attempt = await (attempts or self._attempts).make(partial(call.with_given, given), accept)
         so_far = self._figures.get((call.plugin, call.hook), Figures())
         self._figures[call.plugin, call.hook] = replace(
             so_far, calls=so_far.calls + 1, seconds=so_far.seconds + attempt.seconds

@@ -14,17 +14,24 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
 
-class _FreshLoader(SourceFileLoader):
-    """Reads the source and no cached bytecode, which may be that of a file of the same size and second."""
+class _GivenLoader(SourceFileLoader):
+    """Takes the source that it is given, and no cached bytecode, which may be that of a file of the same size."""
+
+    def __init__(self, fullname: str, path: str, source: bytes) -> None:
+        super().__init__(fullname, path)
+        self._source = source
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the loader knows its one file
-        return self.source_to_code(self.get_data(self.path), self.path)
+        return self.source_to_code(self._source, self.path)
 
 
-def execute(path: Path) -> ModuleType:
-    """Execute the file as a new module that no other import finds; raises whatever the file raises."""
+def execute(path: Path, source: bytes) -> ModuleType:
+    """Execute ``source``, which stands at ``path``, as a new module that no other import finds.
+
+    Raises whatever the source raises.
+    """
     name = f"handover_plugin_{path.stem}"
-    spec = spec_from_file_location(name, path, loader=_FreshLoader(name, str(path)))
+    spec = spec_from_file_location(name, path, loader=_GivenLoader(name, str(path), source))
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a loader was given; this tells mypy
     module = module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their own module up while the file runs

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from router.model.handover import Handover
     from router.model.outcome import Outcome
+    from router.model.routes import Routes
 
 
 class Kind(StrEnum):
@@ -29,6 +30,8 @@ class Kind(StrEnum):
 
     DESCRIPTION = "description"
     """Called once, while plugins are looked for. Its failure is a fault of the configuration."""
+    LIFECYCLE = "lifecycle"
+    """Called once, before the configuration goes live. Its failure is a fault of the configuration."""
     GUARD = "guard"
     """May stop or redirect a handover. Its failure stops the handover, or is skipped with ``on_error: continue``."""
     CONTRIBUTOR = "contributor"
@@ -44,6 +47,16 @@ def plugin_info() -> Mapping[str, Any]:  # type: ignore[empty-body]  # a spec ha
     All keys may be left out: ``name`` (text, for people; routes.yaml uses the name of the file or entry point),
     ``version`` (text) and ``config_schema`` (a JSON Schema, draft 2020-12, that the plugin's config is checked
     against). An exception, another key or a schema that is none: the plugin is not loaded, and the check says why.
+    """
+
+
+@hookspec
+def started(config: Mapping[str, Any]) -> None:
+    """Get ready: open what the plugin needs. Kind: lifecycle; one after the other, before the first call.
+
+    ``config`` is that of the plugin's entry in ``plugins``, without what routes lay over it. A failure, or no end
+    within ten seconds, is a fault of the configuration: at start the server ends, at a reload all stays as it was. A
+    reload starts the new plugins before the old ones are stopped.
     """
 
 
@@ -84,16 +97,36 @@ def swap_failed(handover: Handover, error: Exception, config: Mapping[str, Any])
     """
 
 
+@hookspec
+def routes_reloaded(old: Routes, new: Routes) -> None:
+    """Hear that other routes are in use from now on. Kind: observer; side by side.
+
+    It is told to the plugins of the new configuration. A failure is logged and counted, and never felt.
+    """
+
+
+@hookspec
+def stopped(config: Mapping[str, Any]) -> None:
+    """Close what ``started`` opened. Kind: observer; in the order opposite to that of ``started``.
+
+    It comes when the last handover that uses the plugin has ended: after a reload, and when the server stops. A
+    failure is logged and counted, and never felt.
+    """
+
+
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "plugin_info": Kind.DESCRIPTION,
+        "started": Kind.LIFECYCLE,
         "before_swap": Kind.GUARD,
         "add_attributes": Kind.CONTRIBUTOR,
         "after_swap": Kind.OBSERVER,
         "swap_failed": Kind.OBSERVER,
+        "routes_reloaded": Kind.OBSERVER,
+        "stopped": Kind.OBSERVER,
     }
 )
-"""Every hook and its kind, in the order in which a handover meets them."""
+"""Every hook and its kind, in the order of a plugin's life."""
 
 ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {hook: tuple(inspect.signature(globals()[hook]).parameters) for hook in KINDS}

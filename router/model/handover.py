@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from router.model.call import ConversationRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands in for the time where nobody said when a call came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,8 @@ class Handover:
 
     ``id`` is ``HO`` and 32 hex digits; ``flow`` a Flow SID; ``message`` the sentence that the model gets if all goes
     well; ``conversation`` and ``service`` are ``CH…`` and ``IS…``; ``identity`` is ``kind:value`` or empty; ``inputs``
-    are the model's and the URL's, strings and JSON values; ``caller`` is the kind of caller.
+    are the model's and the URL's, strings and JSON values; ``caller`` is the kind of caller; ``at`` is when the call
+    came, in UTC: a guard that decides by the time goes by it and not by a clock of its own, so that a test can set it.
     """
 
     id: str
@@ -31,6 +36,7 @@ class Handover:
     identity: str = field(default="", repr=False)
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     caller: str = ""
+    at: datetime = EPOCH
 
     @property
     def where(self) -> ConversationRef:

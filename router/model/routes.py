@@ -81,6 +81,7 @@ class Tool:
     """A tool of the agent: one path of ours. Without ``intents`` its own ``route`` is taken.
 
     ``route`` is also what refusals of this tool take their sentences from. ``query`` lists what the tool's URL may set.
+    A tool that is ``out_of_order`` stands in a file with faults: it hands nothing over.
     """
 
     path: str
@@ -91,6 +92,7 @@ class Tool:
     intents: Mapping[str, Intent] = field(default_factory=dict)
     fallback: str = ""
     query: frozenset[str] = frozenset()
+    out_of_order: bool = False
     _by_wording: Mapping[str, Intent] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

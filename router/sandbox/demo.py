@@ -58,6 +58,8 @@ async def set_up(port: int = 0) -> AsyncIterator[Stage]:
             "HANDOVER_PUBLIC_URL": router_url,
             "HANDOVER_CONFIG": str(bundled.ROUTES),
             "HANDOVER_SECRET": SECRET,
+            "HANDOVER_STATE": "none",
+            "HANDOVER_POLL": "0",
         }
         app = create_app(Settings.read(environ), environ, new_log(io.StringIO()))
         await stack.enter_async_context(serving(app, listener=listener))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from router.model.flow import CONVERSATION_EVENT
 from router.model.webhook import ROOM
 from router.sandbox import studio
 from router.sandbox.world import Status
@@ -31,17 +32,18 @@ class Studio:
         (docs/twilio.md, PUBLISHED, UNCHECKED-FLOW).
         """
         flow = self._world.flows.get(webhook.spec.flow)
-        if flow is None or not flow.published or not studio.starts_from(flow.definition, studio.CONVERSATION_EVENT):
+        running = flow.running if flow else None
+        if flow is None or running is None or not studio.starts_from(running, CONVERSATION_EVENT):
             return
         inbound = _inbound(self._world.account_sid, conversation, message)
         execution = self._world.active_execution(flow, conversation)
         if execution is not None and execution.progress is not None:
-            self._take(execution, studio.go_on(flow.definition, execution.progress, inbound))
+            self._take(execution, studio.go_on(running, execution.progress, inbound))
             return
         address = conversation.customer.address if conversation.participants else conversation.sid
         execution = self._world.add_execution(flow, address, conversation, webhook)
         variables = _variables(execution, {"conversation": inbound})
-        self._take(execution, studio.begin(flow.definition, studio.CONVERSATION_EVENT, variables))
+        self._take(execution, studio.begin(running, CONVERSATION_EVENT, variables))
 
     def start(self, flow: Flow, to: str, sender: str, data: Mapping[str, Any]) -> Execution:
         """Start a run by REST: it has no conversation, so what it sends goes nowhere here."""

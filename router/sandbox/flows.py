@@ -55,6 +55,7 @@ class StudioApi:
         return [
             Route("/v2/Flows", self.list_flows, methods=["GET"]),
             Route("/v2/Flows/{flow}", self.fetch_flow, methods=["GET"]),
+            Route("/v2/Flows/{flow}/Revisions/{revision}", self.fetch_revision, methods=["GET"]),
             Route(executions, self.list_executions, methods=["GET"]),
             Route(executions, self.create_execution, methods=["POST"]),
             Route(f"{executions}/{{execution}}", self.fetch_execution, methods=["GET"]),
@@ -68,6 +69,17 @@ class StudioApi:
     async def fetch_flow(self, request: Request) -> Response:
         """Fetch a flow with its definition."""
         return JSONResponse(self._shapes.flow(self._flow(request)))
+
+    async def fetch_revision(self, request: Request) -> Response:
+        """Fetch a revision by its number, or by one of two names (docs/twilio.md, FLOW-REVISIONS)."""
+        flow, name = self._flow(request), request.path_params["revision"]
+        named = {"LatestRevision": flow.revision, "LatestPublished": flow.published_revision}
+        if name not in named and not name.isdecimal():
+            raise Refused(refusals.BAD_REVISION, f"Revision must be a number or one of {', '.join(named)}")
+        number = named[name] if name in named else int(name)
+        if not 1 <= number <= flow.revision:
+            raise _not_found(request)
+        return JSONResponse(self._shapes.flow_revision(flow, number))
 
     async def list_executions(self, request: Request) -> Response:
         """List the runs of a flow, the newest first; ``status`` narrows it down."""

@@ -48,7 +48,8 @@ class Sandbox:
     """A Twilio account in memory; ``served()`` gives ``app`` a port, and ``url`` then says where.
 
     ``flows`` maps Flow SIDs to exported definitions (None: the two shipped ones); ``drafts`` names those that are
-    not published; ``hosts`` maps hosts of webhook URLs to the base URLs that stand for them; SIDs and secrets follow
+    not published, and ``earlier`` what was published of them before; ``invalid`` says why Studio finds flows not
+    valid; ``hosts`` maps hosts of webhook URLs to the base URLs that stand for them; SIDs and secrets follow
     from ``seed`` (None: random); ``statuses`` overrides the HTTP status of Twilio error codes where none is
     documented; ``patience`` is how long a webhook may take, in seconds. Raises ValueError for a flow that the
     interpreter cannot play.
@@ -59,6 +60,8 @@ class Sandbox:
         *,
         flows: Mapping[str, Mapping[str, Any]] | None = None,
         drafts: Sequence[str] = (),
+        earlier: Mapping[str, Mapping[str, Any]] | None = None,
+        invalid: Mapping[str, Sequence[str]] | None = None,
         hosts: Mapping[str, str] | None = None,
         seed: int | None = 0,
         statuses: Mapping[int, int] | None = None,
@@ -72,7 +75,15 @@ class Sandbox:
         for sid, definition in (shipped_flows() if flows is None else flows).items():
             studio.check(sid, definition)
             name = str(definition.get("description") or sid)
-            self.world.flows[sid] = Flow(sid, name, definition, self.world.clock.now(), published=sid not in drafts)
+            self.world.flows[sid] = Flow(
+                sid,
+                name,
+                definition,
+                self.world.clock.now(),
+                published=sid not in drafts,
+                earlier=(earlier or {}).get(sid) if sid in drafts else None,
+                errors=tuple((invalid or {}).get(sid, ())),
+            )
         runs = Studio(self.world)
         self._events = Events(self.world, runs, self.hosts, patience)
         routes = [

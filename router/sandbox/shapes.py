@@ -105,19 +105,8 @@ class Shapes:
         url = f"{STUDIO}/v2/Flows/{flow.sid}"
         account = self._world.account_sid
         return {
-            "sid": flow.sid,
-            "account_sid": account,
-            "author_sid": None,
-            "friendly_name": flow.name,
-            "definition": flow.definition,
-            "status": "published" if flow.published else "draft",
-            "revision": 1,
-            "commit_message": None,
-            "valid": True,
-            "errors": [],
+            **self.flow_revision(flow, flow.revision),
             "warnings": [],
-            "date_created": timestamp(flow.created),
-            "date_updated": timestamp(flow.created),
             "webhook_url": f"https://webhooks.twilio.com/v1/Accounts/{account}/Flows/{flow.sid}",
             "url": url,
             "links": {
@@ -125,6 +114,26 @@ class Shapes:
                 "revisions": f"{url}/Revisions",
                 "executions": f"{url}/Executions",
             },
+        }
+
+    def flow_revision(self, flow: Flow, number: int) -> dict[str, Any]:
+        """Write the newest revision of a flow, or the published one before it."""
+        is_newest = number == flow.revision
+        errors = [{"property_path": "#/states", "message": error} for error in flow.errors] if is_newest else []
+        return {
+            "sid": flow.sid,
+            "account_sid": self._world.account_sid,
+            "author_sid": None,
+            "friendly_name": flow.name,
+            "definition": flow.definition if is_newest else flow.earlier,
+            "status": "published" if flow.published or not is_newest else "draft",
+            "revision": number,
+            "commit_message": None,
+            "valid": not errors,
+            "errors": errors,
+            "date_created": timestamp(flow.created),
+            "date_updated": timestamp(flow.created),
+            "url": f"{STUDIO}/v2/Flows/{flow.sid}/Revisions/{number}",
         }
 
     def execution(self, execution: Execution) -> dict[str, Any]:

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-CONVERSATION_EVENT: Final = "incomingConversationMessage"
-"""The trigger's event for a message in a conversation (docs/twilio.md, TRIGGER)."""
-
 REQUEST_EVENT: Final = "incomingRequest"
 LONGEST_RUN: Final = 1000
 """So many widgets one message may pass; a flow that circles for ever is ended."""

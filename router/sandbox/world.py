@@ -125,13 +125,33 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A Studio Flow; only a published one runs (docs/twilio.md, PUBLISHED)."""
+    """A Studio Flow as it was last saved; ``errors`` is why it is not valid.
+
+    ``earlier`` is what was published before, where the newest revision is a draft (docs/twilio.md, FLOW-REVISIONS).
+    """
 
     sid: str
     name: str
     definition: Mapping[str, Any]
     created: datetime
     published: bool = True
+    earlier: Mapping[str, Any] | None = None
+    errors: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> Mapping[str, Any] | None:
+        """What runs for real: only what is published (docs/twilio.md, PUBLISHED)."""
+        return self.definition if self.published else self.earlier
+
+    @property
+    def revision(self) -> int:
+        """The number of the newest revision."""
+        return 1 if self.earlier is None else 2
+
+    @property
+    def published_revision(self) -> int:
+        """The number of the newest published revision; 0 where there is none."""
+        return self.revision if self.published else self.revision - 1
 
 
 @dataclass(slots=True, eq=False)

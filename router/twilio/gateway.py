@@ -1,4 +1,4 @@
-"""The seven verbs that the swap asks of Twilio, on the official SDK with our transport under it."""
+"""The verbs that the swap and the check of flows ask of Twilio, on the official SDK with our transport under it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from router import __version__
 from router.clock import Clock
 from router.errors import SettingsError, TwilioError, TwilioRefused, TwilioUncertain
 from router.model.sids import checked_sid, is_sid
-from router.twilio.reading import attributes_of, attributes_text, message_of, webhook_of
+from router.twilio.reading import attributes_of, attributes_text, flow_of, message_of, webhook_of
 from router.twilio.retry import pause_before_repeat
 from router.twilio.transport import OPERATION, Limits, RequestRecord, Transport
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from router.model.call import ConversationRef
+    from router.model.flow import FlowRevision
     from router.model.gateway import Message
     from router.model.webhook import ScopedWebhook, WebhookSpec
 
@@ -30,6 +31,9 @@ Found = TypeVar("Found")
 
 GONE: Final = frozenset({50360, 20404})
 """What Twilio says of a webhook, or of a conversation, that is not there (docs/twilio.md, ERROR-CODES)."""
+
+_PUBLISHED: Final = "LatestPublished"
+"""What the newest published revision of a flow is called in place of its number (docs/twilio.md, FLOW-REVISIONS)."""
 
 _LIMITS: Final = Limits()
 _CLOCK: Final = Clock()
@@ -68,7 +72,7 @@ def _ignore(_: RequestRecord) -> None:
 
 
 class TwilioGateway:
-    """``router/model/gateway.py: Gateway`` over HTTP. Open it with ``async with``; make it anywhere.
+    """``Gateway`` and ``FlowReader`` of ``router/model`` over HTTP. Open it with ``async with``; make it anywhere.
 
     ``base_url`` sends every request elsewhere (HANDOVER_TWILIO_URL). ``on_request`` is told of every HTTP attempt.
     ``chance`` gives random numbers from 0 to 1. Raises SettingsError where credentials or address cannot be right.
@@ -103,6 +107,7 @@ class TwilioGateway:
         )
         # Named here and not at the first call: the SDK imports the resources when they are first named.
         self._services = client.conversations.v1.services
+        self._flows = client.studio.v2.flows
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -179,6 +184,22 @@ class TwilioGateway:
             await there.update_async(attributes=attributes_text("change_attributes", change(now)))
 
         await self._ask("change_attributes", write)
+
+    async def newest_revision(self, flow: str) -> FlowRevision | None:
+        """Fetch a flow as it was last saved; None where there is none of this SID."""
+        return await self._revision("newest_revision", self._flows(checked_sid("FW", flow)))
+
+    async def published_revision(self, flow: str) -> FlowRevision | None:
+        """Fetch a flow as it runs for real, whatever was saved since; None where it was never published."""
+        return await self._revision("published_revision", self._flows(checked_sid("FW", flow)).revisions(_PUBLISHED))
+
+    async def _revision(self, operation: str, resource: Any) -> FlowRevision | None:
+        try:
+            return flow_of(operation, await self._ask(operation, resource.fetch_async))
+        except TwilioRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
 
     def _at(self, conversation: ConversationRef) -> Any:
         """Name the conversation to the SDK, which puts SIDs into the path as they are (docs/twilio.md, SDK-PATH)."""

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from router.errors import TwilioRefused, TwilioUncertain
+from router.model.flow import FlowRevision
 from router.model.gateway import Message
+from router.model.masking import fit
 from router.model.sids import is_sid
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
@@ -41,6 +43,33 @@ def message_of(operation: str, found: Any) -> Message:
     if not isinstance(found.index, int):
         raise TwilioUncertain(operation, "Twilio's answer shows a message without index")
     return Message(index=found.index, author=found.author or "", participant=found.participant_sid or "")
+
+
+def flow_of(operation: str, found: Any) -> FlowRevision:
+    """Read a flow or a revision of one; raises TwilioUncertain where its owner or its trigger cannot be read."""
+    try:
+        starts = _starts(found.definition)
+    except (LookupError, TypeError, AttributeError):
+        starts = None
+    if starts is None or not is_sid("AC", found.account_sid):
+        raise TwilioUncertain(operation, "Twilio's answer shows a flow without account or definition")
+    is_valid = found.valid is not False  # it may be null, which says nothing
+    errors = () if is_valid else tuple(_complaint(each) for each in found.errors or ())
+    return FlowRevision(found.account_sid, found.status == "published", is_valid, errors, starts)
+
+
+def _starts(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Follow the trigger's transitions: which event leads to which widget."""
+    triggers = [state for state in definition["states"] if state["name"] == definition["initial_state"]]
+    transitions = [each for trigger in triggers for each in trigger["transitions"]]
+    return {each["event"]: each["next"] for each in transitions if each.get("next")}
+
+
+def _complaint(error: object) -> str:
+    """Read why a flow is not valid; no shape of that is documented (docs/twilio.md, FLOW-ERRORS)."""
+    words = [error.get("property_path"), error.get("message")] if isinstance(error, dict) else [error]
+    said = ": ".join(word for word in words if isinstance(word, str) and word)
+    return fit(said or json.dumps(error, ensure_ascii=False))
 
 
 def attributes_of(operation: str, text: object) -> Mapping[str, Any]:

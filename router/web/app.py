@@ -2,77 +2,123 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from router.clock import Clock
-from router.config import load
+from router.config import LastGood, Source
+from router.config.garbage import uncollected
+from router.config.sources import Sources
 from router.desk import Desk
+from router.errors import ConfigError
 from router.hooks.host import PluginHost
 from router.ledger.memory import MemoryLedger
+from router.model.diagnostic import Severity
 from router.swap.background import Background
 from router.twilio.gateway import Credentials, TwilioGateway
 from router.twilio.signatures import SignatureCheck
-from router.web.access import usable_methods
 from router.web.endpoints import Operations, Tools
+from router.web.lifespan import App, running
 from router.web.metrics import Metrics
-from router.web.reload import Live, Reloader
+from router.web.reload import Reloader, go_live
+from router.workshop import try_apart
+from router.workshop.order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from starlette.applications import Starlette
     from starlette.types import Receive, Scope, Send
     from structlog.typing import FilteringBoundLogger
 
+    from router.config import Loaded
+    from router.config.last_good import Saved
+    from router.config.loading import Attempt
+    from router.config.watch import Watch
     from router.hooks.discovery import FoundPlugin
     from router.hooks.failure import PluginReport
+    from router.model.diagnostic import Diagnostic
     from router.settings import Settings
-
-PATIENCE: Final = 10.0
-"""Seconds that work in flight gets at a shutdown, beyond the deadline of a call."""
+    from router.web.reload import Live
 
 
 def create_app(
-    settings: Settings, environ: Mapping[str, str], log: FilteringBoundLogger, *, clock: Clock | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    log: FilteringBoundLogger,
+    *,
+    clock: Clock | None = None,
+    owns_process: bool = False,
 ) -> Starlette:
     """Make the app that ``settings`` describe; ``environ`` is what ``${env:…}`` in the file may name.
 
-    Raises ConfigError where the file has faults and SettingsError where something is missing; nothing is started then.
+    Where the files have faults, what went live last does, and the log says so. Raises ConfigError where there is
+    nothing good, and SettingsError where something is missing; nothing is started then. An app that ``owns_process``
+    reloads on SIGHUP, and spares the garbage collector what stays for good: both are matters of the whole process.
     """
     clock = clock or Clock()
     metrics = Metrics()
-    read_files = partial(load, settings.config, environ=environ, make_host=_host_maker(clock, metrics, log))
-    loaded = read_files()
-    for warning in loaded.warnings:
-        log.warning("config", diagnostic=str(warning))
-    methods = usable_methods(loaded.routes, settings)
+    make_host = _host_maker(clock, metrics, log)
+    source = Source(
+        settings.config,
+        environ=environ,
+        plugins_dirs=settings.plugins_dirs or None,
+        make_host=make_host,
+        last_good=LastGood(settings.state, settings.config) if settings.state else None,
+    )
+    with uncollected(spare=owns_process):
+        begun = source.begin()
+    if begun.loaded is None:
+        raise ConfigError(begun.diagnostics)
+    loaded = replace(begun.loaded, sources=Sources.nowhere())  # a server has no use for the places of every value
     gateway = _gateway(settings, clock, metrics)
-    desk = Desk(
+    live = go_live(loaded, _desk(loaded, gateway, settings.deadline, clock, log), settings)
+    _tell(begun.diagnostics, live)
+    metrics.began(live, clock.now())
+
+    def try_anew(good: Saved | None, may_shrink: bool, watch: Watch) -> Attempt:  # noqa: FBT001 - see Reloader
+        order = Order(settings.config, dict(environ), settings.plugins_dirs or None, good, may_shrink)
+        with uncollected(spare=owns_process):
+            return try_apart(order, watch, make_host)
+
+    reloader = Reloader(begun.watch, live, source, try_anew, settings, metrics)
+    tools = Tools(reloader, SignatureCheck(settings.auth_tokens), settings.public_url, metrics)
+    operations = Operations(reloader, settings.admin_token, metrics)
+    app = App(
+        lifespan=partial(running, gateway, reloader, loaded, poll=settings.poll, heeds_hup=owns_process),
+        routes=_paths(tools, operations),
+        exception_handlers={ClientDisconnect: _hung_up},
+    )
+    app.state.reloader = reloader
+    return app
+
+
+def _desk(loaded: Loaded, gateway: TwilioGateway, deadline: float, clock: Clock, log: FilteringBoundLogger) -> Desk:
+    return Desk(
         routes=loaded.routes,
         plugins=loaded.plugins,
         gateway=gateway,
         ledger=MemoryLedger(),
         background=Background(lambda error: log.error("background work broke", exc_info=error)),
         log=log,
-        deadline=settings.deadline,
+        deadline=deadline,
         clock=clock,
     )
-    reloader = Reloader(Live(desk, loaded.digest, methods), read_files, settings)
-    tools = Tools(reloader, SignatureCheck(settings.auth_tokens), settings.public_url, metrics)
-    operations = Operations(reloader, settings.admin_token, metrics)
-    return Starlette(
-        lifespan=partial(_running, gateway, desk),
-        routes=_paths(tools, operations),
-        exception_handlers={ClientDisconnect: _hung_up},
-    )
+
+
+def _tell(diagnostics: Iterable[Diagnostic], live: Live) -> None:
+    """Tell what is odd or broken about the files at the start, and what is in use because of it."""
+    log = live.desk.log
+    for each in diagnostics:
+        (log.error if each.severity is Severity.ERROR else log.warning)("config", diagnostic=str(each))
+    for trouble in live.troubles:
+        log.error("degraded", trouble=trouble)
 
 
 def _paths(tools: Tools, operations: Operations) -> list[Route]:
@@ -81,6 +127,7 @@ def _paths(tools: Tools, operations: Operations) -> list[Route]:
         _OwnRoute("/readyz", operations.readyz),
         _OwnRoute("/metrics", operations.metrics),
         _OwnRoute("/-/reload", operations.reload, methods=["POST"]),
+        _OwnRoute("/-/schema.json", operations.schema),
         Route("/{path:path}", _EveryMethod(tools)),
     ]
 
@@ -96,16 +143,6 @@ class _OwnRoute(Route):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
         return (Match.FULL if match is Match.PARTIAL else match), child
-
-
-@contextlib.asynccontextmanager
-async def _running(gateway: TwilioGateway, desk: Desk, _app: Starlette) -> AsyncIterator[None]:
-    """Open the connections; at the end let the work in flight end, and only then close them."""
-    async with gateway:
-        yield
-        left = await desk.background.drain(desk.deadline + PATIENCE)
-        if left:
-            desk.log.error("stopped with work in flight", left=left)
 
 
 def _gateway(settings: Settings, clock: Clock, metrics: Metrics) -> TwilioGateway:

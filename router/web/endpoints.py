@@ -8,22 +8,25 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from router.callers.assistants import read_call
 from router.callers.proof import is_bearer, is_proved, what_lacks
-from router.errors import BadRequest, ConfigError, SettingsError
+from router.config.editor import merged_schema
+from router.errors import BadRequest
 from router.handover import hand_over
 from router.model.messages import render
 from router.model.outcome import Answer, Outcome
 from router.web.answers import respond
 from router.web.body import TooLarge, read_request
+from router.web.reload import Result
 
 if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
 
     from router.callers.proof import Signatures
     from router.callers.request import Request
+    from router.config.loading import Frozen
     from router.desk import Desk
     from router.model.call import ToolCall
     from router.web.metrics import Metrics
-    from router.web.reload import Reloader
+    from router.web.reload import Live, Receipt, Reloader
 
 METHODS = ("GET", "POST")
 """A tool of the agent has no other method (docs/twilio.md, TOOL-FORM)."""
@@ -41,6 +44,10 @@ class Tools:
     async def answer(self, request: WebRequest) -> Response:
         """Answer a tool call: 404, 405, 413, 403 and 400 in this order, else 200 with a sentence."""
         live = self._reloader.live
+        with live.desk.plugins.held():
+            return await self._answer(request, live)
+
+    async def _answer(self, request: WebRequest, live: Live) -> Response:
         if request.scope["path"] not in live.desk.routes.tools:
             return PlainTextResponse("Not Found", 404)
         if request.method not in METHODS:
@@ -99,12 +106,14 @@ class Operations:
         return PlainTextResponse("alive\n")
 
     async def readyz(self, _request: WebRequest) -> Response:
-        """Ready, or why not: 503."""
+        """Ready, with what is not as it should be; or why not: 503."""
         live = self._reloader.live
         faults = live.desk.ledger.faults()
+        state = "degraded" if live.troubles else "ready"
         lines = [
-            "not ready" if faults else "ready",
+            "not ready" if faults else state,
             f"config: {len(live.desk.routes.tools)} tools, digest {live.digest[:12]}",
+            *(f"config: {trouble}" for trouble in live.troubles),
             *(f"ledger: {fault}" for fault in faults or ("reachable",)),
         ]
         return PlainTextResponse("\n".join(lines) + "\n", 503 if faults else 200)
@@ -120,19 +129,19 @@ class Operations:
             return wire
         if not is_bearer(wire, self._admin_token):
             return PlainTextResponse("Forbidden", 403)
-        log = self._reloader.live.desk.log
-        try:
-            receipt = await self._reloader.reload()
-        except (ConfigError, SettingsError) as error:
-            self._metrics.reloaded("refused")
-            log.error("reload refused", reason=str(error))  # noqa: TRY400 - the user's mistake needs no traceback
-            return JSONResponse({"diagnostics": _diagnostics(error)}, 422)
-        if receipt.changes is None:
-            self._metrics.reloaded("unchanged")
+        receipt = await self._reloader.reload("request", may_shrink=request.query_params.get("shorter") == "accept")
+        if receipt.result is Result.UNCHANGED:
             return Response(status_code=304)
-        self._metrics.reloaded("changed")
-        log.info("reloaded", digest=receipt.digest, changes=list(receipt.changes))
-        return JSONResponse({"digest": receipt.digest, "changes": list(receipt.changes)})
+        if receipt.result is Result.REFUSED:
+            return JSONResponse({"diagnostics": _diagnostics(receipt)}, 422)
+        told: dict[str, Any] = {"digest": receipt.digest, "changes": list(receipt.changes)}
+        if receipt.frozen:
+            told["degraded"] = [_frozen(each) for each in receipt.frozen]
+        return JSONResponse(told)
+
+    async def schema(self, _request: WebRequest) -> Response:
+        """The grammar of routes.yaml with the configs of the plugins that are installed, for an editor."""
+        return JSONResponse(merged_schema(self._reloader.live.available), media_type="application/schema+json")
 
 
 async def _read(request: WebRequest, patience: float) -> Request | Response:
@@ -151,7 +160,11 @@ def _fault(call: ToolCall, desk: Desk) -> Answer:
     return Answer(Outcome.FAILED, sentence, desk.new_id(), tool.path, detail="a fault of the router")
 
 
-def _diagnostics(error: ConfigError | SettingsError) -> list[dict[str, Any]]:
-    if isinstance(error, SettingsError):
-        return [{"severity": "error", "code": "settings", "message": str(error)}]
-    return [diagnostic.as_json() for diagnostic in error.diagnostics]
+def _diagnostics(receipt: Receipt) -> list[dict[str, Any]]:
+    settings = [{"severity": "error", "code": "settings", "message": receipt.settings}] if receipt.settings else []
+    return [*settings, *(diagnostic.as_json() for diagnostic in receipt.diagnostics)]
+
+
+def _frozen(frozen: Frozen) -> dict[str, Any]:
+    state = "last_good" if frozen.has_good_form else "out_of_order"
+    return {"file": frozen.file, "state": state, "diagnostics": [error.as_json() for error in frozen.errors]}

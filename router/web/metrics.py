@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from router.hooks.failure import PluginReport
     from router.model.outcome import Answer
     from router.twilio.transport import RequestRecord
+    from router.web.reload import Live
 
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 4.5, 6.0)
 
@@ -33,6 +36,23 @@ class Metrics:
             "handover_plugin_failures", "Failed calls of plugins", ("plugin", "hook"), registry=self.registry
         )
         self._reloads = Counter("handover_reloads", "Reloads of routes.yaml", ("result",), registry=self.registry)
+        self._reload_successful = Gauge(
+            "handover_config_last_reload_successful",
+            "1 where all that stands in the files is in use, as of the last reload or start",
+            registry=self.registry,
+        )
+        self._reload_success_time = Gauge(
+            "handover_config_last_reload_success_timestamp_seconds",
+            "When what is in use went live",
+            registry=self.registry,
+        )
+        self._config = Info("handover_config", "What is in use, by the digest of its files", registry=self.registry)
+        self._fragments = Gauge(
+            "handover_config_fragment_good",
+            "1 where a fragment is in use as it stands",
+            ("fragment",),
+            registry=self.registry,
+        )
 
     def answered(self, answer: Answer, seconds: float) -> None:
         """Count a call that was answered."""
@@ -51,9 +71,26 @@ class Metrics:
         """Count a plugin's failure."""
         self._plugins.labels(report.plugin, report.hook).inc()
 
-    def reloaded(self, result: str) -> None:
-        """Count a reload by its result: changed, unchanged or refused."""
+    def reloaded(self, result: str, live: Live, now: datetime) -> None:
+        """Count a reload by its result: changed, unchanged, degraded or refused; and show what is in use after it."""
         self._reloads.labels(result).inc()
+        self.show(live)
+        if result in ("changed", "degraded"):
+            self._reload_success_time.set(now.timestamp())
+
+    def began(self, live: Live, now: datetime) -> None:
+        """Show what is in use from the start on."""
+        self.show(live)
+        self._reload_success_time.set(now.timestamp())
+
+    def show(self, live: Live) -> None:
+        """Show what is in use, and whether it is what stands in the files."""
+        self._reload_successful.set(not live.troubles)
+        self._config.info({"digest": live.digest})
+        frozen = {each.file for each in live.frozen}
+        self._fragments.clear()
+        for fragment in {*live.fragments, *frozen}:
+            self._fragments.labels(fragment).set(fragment not in frozen)
 
     def text(self) -> bytes:
         """Give all figures in the Prometheus text format."""

@@ -1,79 +1,197 @@
-"""The desk in use, and how another one takes its place: all that can fail first, then one reference."""
+"""The configuration in use, and how another one takes its place: all that can fail first, then one reference."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import time
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from router.errors import ConfigError, HandoverError
+from router.model.diagnostic import Diagnostic, Severity
 from router.web.access import usable_methods
+from router.web.changes import changes
+from router.web.starting import start_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping, Sequence
 
-    from router.config import Loaded
+    from structlog.typing import FilteringBoundLogger
+
+    from router.config import Loaded, Source
+    from router.config.last_good import Saved
+    from router.config.loading import Attempt, Frozen
+    from router.config.watch import Watch
     from router.desk import Desk
+    from router.hooks.discovery import FoundPlugin
     from router.model.routes import AuthMethod, Routes
     from router.settings import Settings
+    from router.web.metrics import Metrics
+
+
+_REST: Final = 0.001
+"""Seconds that a comparison of many tools leaves to the calls, again and again."""
+
+
+class Result(StrEnum):
+    """How a reload ended. ``degraded``: it went live, but for fragments with faults."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    DEGRADED = "degraded"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One loaded configuration in use; a call takes it once and ends at it."""
+    """One loaded configuration in use; a call takes it once and ends at it.
+
+    ``frozen`` are the fragments that are not as they stand on the disk; ``revived`` says since when all of it is the
+    last good form; ``refused`` why the last attempt to replace it did not succeed. Both are empty when all is well.
+    """
 
     desk: Desk
     digest: str
     methods: tuple[AuthMethod, ...]
+    fragments: tuple[str, ...] = ()
+    frozen: tuple[Frozen, ...] = ()
+    revived: str = ""
+    refused: str = ""
+    available: Mapping[str, FoundPlugin] = field(default_factory=dict)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is not as it stands on the disk, in words that name no more than files; nothing when all is well."""
+        revived = (f"the files are broken: this is their last good form, of {self.revived}",) if self.revived else ()
+        refused = (f"the last reload was refused: {self.refused}",) if self.refused else ()
+        return (*revived, *refused, *(f"fragment {frozen}" for frozen in self.frozen))
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a reload did: the digest of what is in use now, and what changed; None where nothing did."""
+    """What a reload did: the digest of what is in use now, what changed, and what stands against it."""
 
+    result: Result
     digest: str
-    changes: tuple[str, ...] | None
+    changes: tuple[str, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    frozen: tuple[Frozen, ...] = ()
+    settings: str = ""
+
+
+def go_live(loaded: Loaded, desk: Desk, settings: Settings) -> Live:
+    """Give what ``loaded`` is in use, at a desk with its routes and plugins; raises SettingsError."""
+    return Live(
+        desk=replace(desk, routes=loaded.routes, plugins=loaded.plugins),
+        digest=loaded.digest,
+        methods=usable_methods(loaded.routes, settings),
+        fragments=tuple(str(path) for path in loaded.fragments),
+        frozen=loaded.frozen,
+        revived=loaded.saved_at.isoformat(timespec="seconds") if loaded.saved_at else "",
+        available=loaded.available,
+    )
 
 
 class Reloader:
-    """Holds what is live. ``load`` reads the files anew and raises ConfigError; it may block."""
+    """Holds what is ``live``, and where a change of it would show.
 
-    def __init__(self, live: Live, load: Callable[[], Loaded], settings: Settings) -> None:
+    ``try_anew`` reads the files: it is told what went live last, whether files may shrink, and what is watched. It may
+    block.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        live: Live,
+        source: Source,
+        try_anew: Callable[[Saved | None, bool, Watch], Attempt],
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
         self.live = live
-        self._load = load
+        self.watch = watch
+        self._source = source
+        self._try_anew = try_anew
         self._settings = settings
+        self._metrics = metrics
         self._one_at_a_time = asyncio.Lock()
 
-    async def reload(self) -> Receipt:
-        """Take the files as they are now. Raises ConfigError or SettingsError, and then nothing has changed."""
+    async def reload(self, by: str, *, may_shrink: bool = False) -> Receipt:
+        """Take the files as they are now, for ``by``; where they cannot go live, all stays as it is. Raises nothing."""
         async with self._one_at_a_time:
-            loaded = await asyncio.to_thread(self._load)
-            old = self.live
-            if loaded.digest == old.digest:
-                return Receipt(old.digest, None)
-            methods = usable_methods(loaded.routes, self._settings)
-            desk = replace(old.desk, routes=loaded.routes, plugins=loaded.plugins)
-            self.live = Live(desk, loaded.digest, methods)
-            return Receipt(loaded.digest, tuple(changes(old.desk.routes, loaded.routes)))
+            receipt = await self._take(may_shrink=may_shrink)
+        self._metrics.reloaded(receipt.result, self.live, self.live.desk.clock.now())
+        self._log(receipt, by)
+        return receipt
+
+    async def _take(self, *, may_shrink: bool) -> Receipt:
+        old = self.live
+        attempt = await asyncio.to_thread(self._try_anew, self._source.good, may_shrink, self.watch)
+        self.watch = attempt.watch
+        try:
+            if attempt.loaded is None:
+                raise ConfigError(attempt.diagnostics)
+            if attempt.loaded.digest == old.digest and attempt.loaded.frozen == old.frozen and not old.revived:
+                self.live = replace(old, refused="")
+                return Receipt(Result.UNCHANGED, old.digest)
+            new = go_live(attempt.loaded, old.desk, self._settings)
+            await start_plugins(attempt.loaded)
+        except HandoverError as error:
+            self.live = replace(old, refused=_reason(error))
+            return _refusal(error, old)
+        self.live = new
+        new.desk.background.start(_succeed(old.desk, new.desk))
+        await self.keep(attempt.loaded)
+        told = await asyncio.to_thread(_told, old.desk.routes, new.desk.routes)
+        result = Result.DEGRADED if new.frozen else Result.CHANGED
+        return Receipt(result, new.digest, told, frozen=new.frozen)
+
+    async def keep(self, loaded: Loaded) -> None:
+        """Keep what went live as the last good form."""
+        try:
+            await asyncio.to_thread(self._source.accept, loaded, self.live.desk.clock.now())
+        except OSError as error:
+            self.live.desk.log.warning("the last good form cannot be kept", reason=error.strerror)
+
+    def _log(self, receipt: Receipt, by: str) -> None:
+        log = self.live.desk.log
+        match receipt.result:
+            case Result.REFUSED:
+                faults = [receipt.settings] if receipt.settings else [str(each) for each in receipt.diagnostics]
+                log.error("reload refused", by=by, faults=faults)
+            case Result.CHANGED | Result.DEGRADED:
+                log.info("reloaded", by=by, digest=receipt.digest, changes=list(receipt.changes))
+        log_frozen(receipt.frozen, log)
 
 
-def changes(old: Routes, new: Routes) -> Iterator[str]:
-    """Say what a new configuration does differently, a line for each part that came, went or changed."""
-    before, after = dict(_parts(old)), dict(_parts(new))
-    for name in sorted(before.keys() | after.keys()):
-        if name not in after:
-            yield f"removed {name}"
-        elif name not in before:
-            yield f"added {name}"
-        elif before[name] != after[name]:
-            yield f"changed {name}"
+def log_frozen(frozen: Sequence[Frozen], log: FilteringBoundLogger) -> None:
+    """Tell of each fragment that is not as it stands on the disk, and why: loudly, as it alarms nobody else."""
+    for each in frozen:
+        log.error("degraded", fragment=each.file, state=str(each), diagnostics=[str(error) for error in each.errors])
 
 
-def _parts(routes: Routes) -> Iterator[tuple[str, object]]:
-    yield "auth", routes.auth
-    yield "assistant_webhooks", routes.agent_webhooks.patterns
-    for alias, flow in routes.flows.items():
-        yield f"flow {alias}", flow
-    for path, tool in routes.tools.items():
-        yield path, replace(tool, intents={})
-        for intent in tool.intents.values():
-            yield f"{path} {intent.name}", intent
+async def _succeed(old: Desk, new: Desk) -> None:
+    """Tell the new plugins, and stop the old ones when the last call that uses them has ended."""
+    await new.plugins.routes_reloaded(old.routes, new.routes)
+    await old.plugins.stop()
+
+
+def _told(old: Routes, new: Routes) -> tuple[str, ...]:
+    return tuple(changes(old, new, rest=partial(time.sleep, _REST)))
+
+
+def _refusal(error: HandoverError, live: Live) -> Receipt:
+    if isinstance(error, ConfigError):
+        return Receipt(Result.REFUSED, live.digest, diagnostics=error.diagnostics)
+    return Receipt(Result.REFUSED, live.digest, settings=str(error))
+
+
+def _reason(error: HandoverError) -> str:
+    """Say in a word where the fault is, without its text: this stands on a page that anyone may read."""
+    if not isinstance(error, ConfigError):
+        return "settings"
+    first, *others = [each for each in error.diagnostics if each.severity is Severity.ERROR]
+    more = f", and {len(others)} more" if others else ""
+    return f"{first.file}:{first.line}: {first.code}{more}"

@@ -107,6 +107,55 @@ async def test_several_workers_answer(directory: Path) -> None:
     assert program.output.count('"outcome": "not_a_conversation"') == 6
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_sighup_reloads_without_losing_a_call(directory: Path, workers: str) -> None:
+    """Every process takes the changed file, none ends, and a broken one changes nothing."""
+    async with served(directory, "--workers", workers, HANDOVER_POLL="0", HANDOVER_SECRET="s") as (program, url):
+        assert (await fetch(f"{url}/tools/new", "POST"))[0] == 404
+        (directory / "routes.yaml").write_text(ROUTES.replace("tools: {", "tools: {/tools/new: {flow: refunds}, "))
+        await told_until(program, url, {403})
+        (directory / "routes.yaml").write_text("}")
+        program.process.send_signal(signal.SIGHUP)
+        await program.until('"event": "reload refused"')
+        assert (await fetch(f"{url}/tools/new", "POST"))[0] == 403
+        assert await program.stop(signal.SIGTERM) == 0
+    assert '"by": "SIGHUP"' in program.output
+
+
+async def told_until(program: Program, url: str, statuses: set[int]) -> None:
+    """Send SIGHUP until every process answers so: one that is not up yet is not told, and reads the file by itself."""
+    async with asyncio.timeout(30):
+        while {(await fetch(f"{url}/tools/new", "POST"))[0] for _ in range(12)} != statuses:
+            program.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(0.3)
+
+
+async def test_a_restart_after_a_kill_comes_up_with_the_last_good_form(directory: Path) -> None:
+    """Killed with -9 and started again on a broken file it serves as before, and says that it does."""
+    async with served(directory, HANDOVER_SECRET="s") as (program, url):
+        assert (await fetch(f"{url}/tools/support", "POST", X_Handover_Secret="s"))[0] == 200
+        await program.stop(signal.SIGKILL)
+    (directory / "routes.yaml").write_text(ROUTES.replace("version: 1", "version: 7"))
+    async with served(directory, HANDOVER_SECRET="s") as (program, url):
+        assert (await fetch(f"{url}/tools/support", "POST", X_Handover_Secret="s"))[0] == 200
+        assert (await fetch(f"{url}/readyz"))[1].startswith("degraded\nconfig: 1 tools")
+        await program.stop(signal.SIGTERM)
+    assert "this is their last good form" in program.output
+
+
+async def test_a_plugin_that_does_not_start_is_told_without_a_traceback(directory: Path) -> None:
+    """The server ends with 1 and one line that names the plugin's entry; plugins stand where the option says."""
+    (directory / "own").mkdir()
+    source = "from router import hookimpl\n\n@hookimpl\ndef started():\n    raise OSError('no queue')\n"
+    (directory / "own" / "queue_feed.py").write_text(source)
+    (directory / "routes.yaml").write_text(ROUTES + "plugins: [{use: queue-feed}]\n")
+    settings = {"HANDOVER_PUBLIC_URL": "https://h.example", **CREDENTIALS}
+    code, text = await ended(directory, *SERVE, "--plugins-dir", "own", **settings)
+    assert code == 1
+    assert "routes.yaml:6:17: error[plugin-start]: the plugin 'queue-feed' did not start: OSError: no queue" in text
+    assert "Traceback" not in text
+
+
 async def test_the_environment_wins_over_dotenv(directory: Path) -> None:
     """``.env`` of the working directory is read, for settings and for ``${env:…}``; the environment wins."""
     (directory / ".env").write_text(

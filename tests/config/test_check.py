@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import shutil
@@ -7,10 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from router import bundled
 from router.cli.check import annotation, command
+from router.config.garbage import uncollected
 from router.model.diagnostic import Diagnostic, Severity
 from tests.config.kit import HEAD, TOOLS, write
 
@@ -64,9 +68,9 @@ def test_the_file_is_named_or_taken_from_the_settings(tmp_path: Path) -> None:
     runner = CliRunner()
     assert runner.invoke(command, ["good.yaml"]).output == "good.yaml: 2 tools, 0 intents, 2 flows: no faults\n"
     assert "routes.yaml:1:1: error[file-missing]" in runner.invoke(command).output
-    assert runner.invoke(command, env={"HANDOVER_CONFIG": "bad.yaml"}).output.endswith("bad.yaml: 1 error\n")
+    assert "bad.yaml: 1 error\n" in runner.invoke(command, env={"HANDOVER_CONFIG": "bad.yaml"}).output
     (tmp_path / ".env").write_text("HANDOVER_CONFIG=bad.yaml\n")
-    assert runner.invoke(command).output.endswith("bad.yaml: 1 error\n")
+    assert "bad.yaml: 1 error\n" in runner.invoke(command).output
     assert runner.invoke(command, ["good.yaml"], env={"HANDOVER_CONFIG": "bad.yaml"}).exit_code == 0
 
 
@@ -110,3 +114,61 @@ def test_who_has_no_file_is_shown_where_to_start() -> None:
     assert here == "."
     shutil.copy(example, here)
     assert CliRunner().invoke(command, []).exit_code == 0
+
+
+def test_each_fault_is_shown_at_its_line(tmp_path: Path) -> None:
+    """Below each fault stands the line of the file with a caret, and in the end how to ask what a code means."""
+    write(tmp_path, BAD)
+    told = CliRunner().invoke(command).output.splitlines()
+    assert told[0].startswith("routes.yaml:5:14: error[flow-unknown]: tool '/a' names the flow 'refnds'")
+    assert told[1:] == [
+        "    5 |   /a: {flow: refnds}",
+        "      |              ^^^^^^",
+        "routes.yaml: 1 error",
+        "what a code means: handover check --explain flow-unknown",
+    ]
+
+
+def test_colours_are_for_terminals(tmp_path: Path) -> None:
+    """On a terminal severity and caret are coloured; NO_COLOR and a pipe keep the text plain, and the same."""
+    write(tmp_path, BAD)
+    runner = CliRunner()
+    plain = runner.invoke(command).output
+    coloured = runner.invoke(command, color=True).output
+    assert "\x1b[31m\x1b[1m error[flow-unknown]:\x1b[0m" in coloured
+    assert "\x1b[31m\x1b[1m^^^^^^\x1b[0m" in coloured
+    assert click.unstyle(coloured) == plain
+    assert runner.invoke(command, color=True, env={"NO_COLOR": "1"}).output == plain
+
+
+def test_a_code_is_explained() -> None:
+    """``--explain`` prints the page of a code, without looking at any file."""
+    told = CliRunner().invoke(command, ["--explain", "flow-unknown"])
+    assert told.exit_code == 0
+    assert told.output == (bundled.ERRORS / "flow-unknown.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("code", "guess"),
+    [
+        ("flow-unknwon", "did you mean 'flow-unknown'?"),
+        ("x", "there are: alias-cycle, "),
+        ("../../README", "there are:"),
+    ],
+)
+def test_a_code_that_there_is_not_is_wrong_usage(code: str, guess: str) -> None:
+    """Another code, or a path in its place, ends with 2 and the nearest code, or all of them."""
+    told = CliRunner().invoke(command, ["--explain", code])
+    assert told.exit_code == 2
+    assert f"there is no code '{code}'; {guess}" in told.output
+
+
+def test_a_check_leaves_the_collection_of_garbage_as_it_was(tmp_path: Path) -> None:
+    """Loading runs without it, and it is on again afterwards, unless it was off before."""
+    write(tmp_path, HEAD + TOOLS)
+    assert gc.isenabled()
+    with uncollected():
+        assert not gc.isenabled()
+        assert CliRunner().invoke(command).exit_code == 0
+        assert not gc.isenabled()
+    assert gc.isenabled()

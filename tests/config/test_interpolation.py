@@ -98,3 +98,22 @@ def test_a_literal_secret_is_not_shown_either(tmp_path: Path) -> None:
     )
     assert [fault.code for fault in told] == ["type-wrong"] * 3 + ["plugin-config"]
     assert not any("4711" in fault.message or "true" in fault.message for fault in told)
+
+
+def test_references_may_stand_for_so_much_and_no_more(tmp_path: Path) -> None:
+    """A large file that is referred to again and again is a fault where the sum gets too large, not a full memory."""
+    (tmp_path / "large.txt").write_text("x" * 4_000_000)
+    tools = "".join(f"  /t{number}: {{flow: refunds, name: '${{file:large.txt}}'}}\n" for number in range(100))
+    told = faults(write(tmp_path, HEAD + "tools:\n" + tools))
+    assert [fault.code for fault in told if fault.code != "flow-unused"] == ["reference-large"] * 98
+
+
+def test_a_missing_file_is_named_as_it_was_looked_for(tmp_path: Path) -> None:
+    """Both places are told: the reference in the file, and the whole path, unless that is no help."""
+    text = HEAD + "tools: {/a: {flow: refunds, name: '${file:%s}'}}\n"
+    (told, *_) = faults(write(tmp_path, text % "name.txt"))
+    assert told.message == f"the file 'name.txt' ({tmp_path}/name.txt) does not exist"
+    (told, *_) = faults(write(tmp_path, text % "/gone.txt"))
+    assert told.message == "the file '/gone.txt' does not exist"
+    (told, *_) = faults(write(tmp_path, text % ("x" * 500)))
+    assert len(told.message) < 200

@@ -8,9 +8,10 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from router.config.breaks import Broken
 from router.config.faults import Faults
 from router.config.nodes import compose
-from router.config.syntax import Broken, events_of
+from router.config.syntax import events_of
 from router.model.place import Place
 from tests.config.kit import FLOW, HEAD, TOOLS, codes, faults, loaded, write
 
@@ -144,6 +145,23 @@ HOSTILE = {
     "unknown keys": HEAD + TOOLS + "".join(f"key{number}: 1\n" for number in range(20_000)),
     "unknown flows": HEAD + "tools:\n" + "".join(f"  /{number}: {{flow: f{number}}}\n" for number in range(5_000)),
     "bytes": "\x80\xff" * 1_000_000,
+    "noughts": "\0" * 9_000_000,
+    "two-byte text": "".join(f"{character}\0" for character in HEAD + TOOLS) * 10_000,
+    "anchors": HEAD + "".join(f"k{number}: &a{number} x\n" for number in range(100_000)),
+    "one key": HEAD + "'" + "k" * 9_000_000 + "': 1\n",
+    "brackets": HEAD + "x: " + "[]" * 4_000_000,
+    "flat": HEAD + "x: [" + "a," * 4_900_000 + "]",
+    "comments": "#\n" * 4_900_000,
+    "quotes": HEAD + "'" * 9_000_001,
+    "colons": "a: " * 3_000_000,
+    "merges": HEAD + "".join(f"  k{number}: {{<<: {{a: 1}}}}\n" for number in range(10_000)),
+    "tabs": HEAD + TOOLS + "".join(f"\t/t{number}: {{flow: nowhere}}\n" for number in range(25_000)),
+    "open brackets": HEAD + TOOLS + "".join(f"  /t{number}: {{flow: refunds\n" for number in range(30_000)),
+    "no colons": HEAD + TOOLS + "".join(f"  /t{number}\n" for number in range(30_000)),
+    "all wrong": HEAD + "tools:\n" + "".join(f"  /t{number}: {{flow: 1, nmae: x}}\n" for number in range(35_000)),
+    "plugins that are off": HEAD + "tools:\n" + "".join(f"  /t{number}: {{flow: refunds, plugins: {{audit: {{}}}}}}\n" for number in range(25_000)),  # noqa: E501 - one monster, one line
+    "configs that are wrong": HEAD + "plugins: [{use: conversation-attributes}]\ntools:\n" + "".join(f"  /t{number}: {{flow: refunds, plugins: {{conversation-attributes: {{include: 1}}}}}}\n" for number in range(18_000)),  # noqa: E501 - one monster, one line
+    "includes itself": HEAD + TOOLS + "include: [" + "routes.yaml, ../x.yaml, '**/*', " * 3_000 + "]",
 }  # fmt: skip
 
 
@@ -155,7 +173,7 @@ def test_no_file_takes_long(name: str, tmp_path: Path) -> None:
     begun = time.perf_counter()
     assert faults(path)
     assert (
-        time.perf_counter() - begun < 8
+        time.perf_counter() - begun < 20
     )  # each takes less than two by itself; this is under coverage, on a busy machine
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.config.scalars import AmbiguousScalar, meaning
+from router.config.scalars import AmbiguousScalar, is_date, meaning
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,16 @@ def test_a_word_that_readers_disagree_on_is_refused(word: str, code: str) -> Non
     assert refused.value.code == code
     assert "quotes" in str(refused.value)
     assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("word", "date"),
+    [
+        *((word, True) for word in ("2026-01-31", "2026-1-3", "2026-01-31T17:30:00Z", "2026-01-31 17:30")),
+        *((word, False) for word in ("20260131", "2026-01", "2026-01-31x", "refunds-1", "")),
+    ],
+)
+def test_a_date_is_known_as_such(word: str, date: bool) -> None:  # noqa: FBT001 - the expectation
+    """What YAML 1.1 reads as a date is text here, and known for what it looks like."""
+    assert is_date(word) is date
+    assert word == "20260131" or isinstance(meaning(word) or "", str)

@@ -10,7 +10,7 @@ from router import bundled
 from router.model.messages import Messages
 from router.model.outcome import Outcome
 from router.model.routes import AuthKind, OnError, Replay
-from tests.config.kit import HEAD, TOOLS, codes, loaded
+from tests.config.kit import FLOW, HEAD, TOOLS, codes, faults, loaded, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,3 +119,55 @@ def test_a_plugins_config_from_the_environment_is_converted_too(tmp_path: Path) 
     text = HEAD + TOOLS + "plugins: [{use: audit, config: {limit: '${env:LIMIT}'}}]\n"
     routes = loaded(tmp_path, text, {"LIMIT": "12"}, audit=schema).routes
     assert dict(routes.tools["/refunds"].route.plugins[0].config) == {"limit": 12}
+
+
+HINTS = {
+    f"flows: {{a: ' {FLOW}'}}": "; there is a space around it",
+    f"flows: {{a: {FLOW.replace('FW', 'CH')}}}": "; a conversation has such a SID, no flow",
+    f"flows: {{a: {FLOW.replace('FW', 'ZZ')}}}": "; ZZ has such a SID, no flow",
+    "flows: {a: FW}": "hex digits",
+    "flows: {a: refunds}": "hex digits",
+    f"flows: {{a: {FLOW.lower()}}}": "; write FW in capitals",
+    "flows: {a: FW12}": ", found 2",
+    "flows: {a: FWxy}": ", and 'x' is no hex digit",
+    "flows: {a: []}": "expected text",
+    "tools: {/a: {dry_run: 'true'}}": "; write it without quotes",
+    "tools: {/a: {dry_run: 'yes'}}": "expected true or false",
+    "tools: {/a: {dry_run: ''}}": "expected true or false",
+    "tools: {/a: {messages: 'success:x'}}": "; a space is missing behind the colon: 'success: ...'",
+    "tools: {/a: {messages: x}}": "expected a mapping",
+    "tools: {/a: {intents: {flow: x}}}": "; that belongs to a tool or an intent: look at how far it is indented",
+    "tools: {/a: x}": "expected a mapping",
+    "tools: {/a: 1}": "expected a mapping",
+    "tools: []": "expected a mapping",
+    "tools: [x]": "; write 'key: value', without a dash before it",
+    "plugins: [x]": "; write '- use: NAME'",
+    "include: x": "; put it into brackets: [...]",
+    "include: -x": "; a space is missing behind the dash",
+    "/a: {}": "; a tool's path belongs under 'tools', one level below it",
+    "aliases: []": "; that belongs to an intent: look at how far it is indented",
+}
+
+
+@pytest.mark.parametrize("text", HINTS)
+def test_a_mistake_that_is_known_is_told_with_its_remedy(text: str, tmp_path: Path) -> None:
+    """What was probably meant by a value in a wrong form, or a key in a wrong place, is told behind what is wrong."""
+    told = faults(write(tmp_path, f"version: 1\n{text}\n"))
+    assert any(fault.message.endswith(HINTS[text]) for fault in told)
+
+
+def test_what_came_from_elsewhere_has_no_remedy(tmp_path: Path) -> None:
+    """Nothing of a value from the environment is told, not even how it misses."""
+    text = (
+        "version: 1\nflows: {a: '${env:A}'}\ntools: {/a: {dry_run: '${env:B}', flow: '${env:C}', query: '${env:A}'}}\n"
+    )
+    environ = {"A": FLOW.lower(), "B": "'true'", "C": FLOW.lower()}
+    told = [fault.message for fault in faults(write(tmp_path, text), environ)]
+    assert len(told) == 5
+    assert not any("capitals" in each or "quotes" in each or "brackets" in each for each in told)
+
+
+def test_very_many_violations_end_the_judging(tmp_path: Path) -> None:
+    """Where not every violation was looked at, no check meets what may be of a wrong type."""
+    text = HEAD + "tools:\n" + "".join(f"  /t{number}: {{messages: 1, plugins: 1}}\n" for number in range(3_000))
+    assert set(codes(tmp_path, text)) == {"type-wrong", "faults-many"}

@@ -86,7 +86,7 @@ def test_a_broken_file_keeps_its_name(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     """A project without a plugins directory is a right one."""
-    assert discover([tmp_path / "plugins"]) == Discovery({}, ())
+    assert discover([tmp_path / "plugins"]) == Discovery({}, (), {})
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
         (
             "\n@hookimpl\ndef befor_swap(handover): ...\n",
             5,
-            "unknown hook 'befor_swap'; did you mean 'before_swap'? (the hooks are: plugin_info, before_swap,",
+            "unknown hook 'befor_swap'; did you mean 'before_swap'? (the hooks are: plugin_info, started, before_swap,",
         ),
         ("@hookimpl\ndef zzz(): ...\n", 4, "unknown hook 'zzz' (the hooks are:"),
         (
@@ -309,3 +309,14 @@ def test_a_name_has_one_spelling(name: str) -> None:
     """Normalising twice is normalising once, and - and _ fall together."""
     assert same_name(same_name(name)) == same_name(name)
     assert same_name(name.replace("-", "_")) == same_name(name.replace("_", "-"))
+
+
+def test_a_source_can_be_given_instead_of_the_file(tmp_path: Path) -> None:
+    """What is given is executed in place of the file, also where that is gone; what was executed is told."""
+    path = write(tmp_path, "one", "1 / 0\n")
+    gone = tmp_path / "gone.py"
+    source = b"from router import hookimpl\n\n@hookimpl\ndef plugin_info():\n    return {'version': '7'}\n"
+    given = {path: source, gone: source, tmp_path / "routes.yaml": b"{", tmp_path / "sub" / "no.py": b"1 / 0"}
+    found = discover([tmp_path], given)
+    assert [(plugin.name, plugin.version) for plugin in found.plugins.values()] == [("gone", "7"), ("one", "7")]
+    assert dict(found.read) == {path: source, gone: source}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.model.call import ConversationRef
-from router.model.handover import Decline, Handover
+from router.model.handover import EPOCH, Decline, Handover
 
 HANDOVER = Handover(
     id="HO1",
@@ -34,6 +34,8 @@ def test_a_handover_is_always_of_the_same_customer() -> None:
     """Any field but flow and message is refused, and the error names what was tried."""
     with pytest.raises(TypeError, match="not conversation, identity"):
         HANDOVER.replace(flow="FW2", identity="sms:+1", conversation="CH2")
+    with pytest.raises(TypeError, match="not at"):
+        HANDOVER.replace(at=EPOCH)
     assert HANDOVER.replace() == HANDOVER
 
 

@@ -62,7 +62,9 @@ async def measured() -> AsyncIterator[Measured]:
     """A measuring client beside a sandbox whose refunds flow can be started by REST too."""
     flows = shipped_flows()
     flows[FLOW]["states"][0]["transitions"].append({"event": "incomingRequest", "next": "greet"})
-    async with running_sandbox(flows=flows, drafts=[OTHER_FLOW]) as sandbox:
+    async with running_sandbox(
+        flows=flows, drafts=[OTHER_FLOW], earlier={OTHER_FLOW: flows[FLOW]}, invalid={OTHER_FLOW: ["no such widget"]}
+    ) as sandbox:
         yield Measured(sandbox)
 
 
@@ -118,6 +120,8 @@ async def walk_studio(client: Measured) -> None:
     await client.ask("GET", "/v2/Flows?PageSize=1")
     for flow in (FLOW, OTHER_FLOW):
         await client.ask("GET", f"/v2/Flows/{flow}")
+        for revision in ("LatestRevision", "LatestPublished", "1"):
+            await client.ask("GET", f"/v2/Flows/{flow}/Revisions/{revision}")
     path = f"/v2/Flows/{FLOW}/Executions"
     await client.ask("GET", path)
     made = await client.ask("POST", path, {"To": "+15550100", "From": "+15550199", "Parameters": '{"a": 1}'})
@@ -175,9 +179,12 @@ async def test_every_refusal_is_an_error_object(measured: Measured) -> None:
 
 
 async def test_refusals_of_studio_are_error_objects(measured: Measured) -> None:
-    """An unknown flow or execution, and a wrong form, are refused with Twilio's error object."""
+    """An unknown flow, revision or execution, and a wrong form, are refused with Twilio's error object."""
     path = f"/v2/Flows/{FLOW}/Executions"
     assert (await measured.ask("GET", f"/v2/Flows/FW{'f' * 32}")).code == 20404
+    assert (await measured.ask("GET", f"/v2/Flows/FW{'f' * 32}/Revisions/1")).code == 20404
+    assert (await measured.ask("GET", f"/v2/Flows/{FLOW}/Revisions/2")).code == 20404
+    assert (await measured.ask("GET", f"/v2/Flows/{FLOW}/Revisions/Newest")).code == 81021
     assert (await measured.ask("GET", f"{path}/FN{'f' * 32}")).code == 20404
     assert (await measured.ask_wrongly("POST", path, {})).code == 20001
 

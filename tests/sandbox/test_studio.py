@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from router.model.flow import CONVERSATION_EVENT
 from router.sandbox import studio
 from router.sandbox.flows import shipped_flows
 
 REFUNDS, BILLING = shipped_flows().values()
-EVENT = studio.CONVERSATION_EVENT
+EVENT = CONVERSATION_EVENT
 
 
 def state(name: str, kind: str, transitions: list[dict[str, Any]], **properties: Any) -> dict[str, Any]:

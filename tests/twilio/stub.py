@@ -107,6 +107,14 @@ def webhook_json(sid: str = WH, target: str = "webhook", **configuration: object
     return {"sid": sid, "target": target, "configuration": configuration}
 
 
+def flow_json(sid: str = FW, **changes: object) -> dict[str, Any]:
+    transitions = [{"event": "incomingCall"}, {"event": "incomingConversationMessage", "next": "greet"}]
+    trigger = {"name": "Trigger", "type": "trigger", "transitions": transitions}
+    definition = {"initial_state": "Trigger", "states": [trigger, {"name": "greet", "transitions": []}]}
+    said = {"sid": sid, "account_sid": AC, "definition": definition, "status": "published", "valid": True, "errors": []}
+    return {**said, **changes}
+
+
 def page_json(key: str, *records: object, next_page_url: str | None = None) -> dict[str, Any]:
     return {"meta": {"key": key, "page": 0, "page_size": 5, "next_page_url": next_page_url}, key: list(records)}
 

@@ -10,6 +10,7 @@ from tests.twilio.stub import (
     WH,
     Reply,
     error_json,
+    flow_json,
     page_json,
     webhook_json,
 )
@@ -35,5 +36,8 @@ VERBS: dict[str, tuple[Callable[[TwilioGateway, ConversationRef], Awaitable[Any]
     "delete_webhook": (lambda gateway, where: gateway.delete_webhook(where, WH), Reply(status=204)),
     "newest_message": (lambda gateway, where: gateway.newest_message(where), Reply(page_json("messages"))),
     "fetch_attributes": (lambda gateway, where: gateway.fetch_attributes(where), Reply({"attributes": "{}"})),
+    "newest_revision": (lambda gateway, _where: gateway.newest_revision(FW), Reply(flow_json())),
+    "published_revision": (lambda gateway, _where: gateway.published_revision(FW), Reply(flow_json())),
 }
+OF_FLOWS = {"newest_revision", "published_revision"}
 SAFE = sorted(VERBS.keys() - {"create_webhook"})

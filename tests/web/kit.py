@@ -246,6 +246,8 @@ async def running_router(directory: Path, routes: str = ROUTES, **environ: str) 
             "HANDOVER_CONFIG": str(path),
             "HANDOVER_SECRET": SECRET,
             "HANDOVER_ADMIN_TOKEN": ADMIN,
+            "HANDOVER_STATE": str(directory / "state"),
+            "HANDOVER_POLL": "0",
             **environ,
         }
         log = io.StringIO()

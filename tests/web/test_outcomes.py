@@ -102,7 +102,7 @@ async def test_work_in_flight_outlives_the_server(tmp_path: Path) -> None:
 
 async def test_a_stop_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that does not end within the patience of a stop is ended, and the log counts it."""
-    monkeypatch.setattr("router.web.app.PATIENCE", 0.05)
+    monkeypatch.setattr("router.web.lifespan.PATIENCE", 0.05)
     async with running_router(tmp_path, HANDOVER_DEADLINE="0.1") as router:
         router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST"))
         assert is_told(await router.call("/tools/support", {"intent": "billing"}), "pending")

@@ -1,0 +1,54 @@
+"""Processes of our own for the benchmarks: started, waited for, measured, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def cpu_seconds(pid: int) -> float:
+    """Read how much CPU a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+@contextlib.contextmanager
+def process(command: Sequence[str], environ: dict[str, str], log: Path) -> Iterator[int]:
+    """Run a command while the block runs."""
+    with log.open("wb") as output:
+        running = subprocess.Popen([sys.executable, *command], env=environ, stdout=output, stderr=output)  # noqa: S603 - our own commands
+        try:
+            yield running.pid
+        finally:
+            running.terminate()
+            running.wait(20)
+
+
+async def answers(session: aiohttp.ClientSession, url: str) -> None:
+    """Wait until something answers at ``url``; raises TimeoutError after 30 seconds."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                await session.get(url)
+                return
+            await asyncio.sleep(0.05)

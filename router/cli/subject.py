@@ -1,0 +1,76 @@
+"""What a command is about: a configuration, named by PATH or by the settings, and the plugins beside it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from router.config import LastGood, load
+from router.config.garbage import uncollected
+from router.config.loading import plugin_directories
+from router.config.reading import Running
+from router.settings import plugins_directories, state_directory, with_dotenv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from router.config import Loaded
+
+PLUGINS_DIR: Final = click.option(
+    "--plugins-dir",
+    "plugins_dirs",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="Look for plugins here instead of in plugins/ beside the file; may be given several times.",
+)
+"""The option with which a command finds plugins elsewhere."""
+
+_PATH: Final = click.argument("path", type=click.Path(path_type=Path), required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The configuration at ``path``, read with ``environ``; ``plugins_dirs`` is None for those beside it."""
+
+    path: Path
+    environ: Mapping[str, str]
+    plugins_dirs: Sequence[Path] | None
+
+    @classmethod
+    def of(cls, path: Path | None, plugins_dirs: Sequence[Path]) -> Subject:
+        """Take what was typed; what was not comes from the environment and ``.env``."""
+        environ = with_dotenv(os.environ, Path.cwd())
+        named = path or Path(environ.get("HANDOVER_CONFIG") or "routes.yaml")
+        return cls(named, environ, plugins_dirs or plugins_directories(environ) or None)
+
+    @property
+    def directories(self) -> Sequence[Path]:
+        """Where plugins are looked for, the bundled ones last."""
+        return plugin_directories(self.path, self.plugins_dirs)
+
+    def load(self) -> Loaded:
+        """Load it; raises ConfigError. A file that lost much of what runs from here gets a warning."""
+        state = state_directory(self.environ)
+        running = LastGood(state, self.path).read() if state else None
+        with uncollected():
+            return load(
+                self.path,
+                environ=self.environ,
+                plugins_dirs=self.plugins_dirs,
+                running=Running(running.contents) if running else Running(),
+            )
+
+
+def about_a_configuration(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument PATH and the option ``--plugins-dir``, and the function the ``subject`` of both."""
+
+    @wraps(function)
+    def with_subject(path: Path | None, plugins_dirs: tuple[Path, ...], **given: Any) -> None:
+        function(subject=Subject.of(path, plugins_dirs), **given)
+
+    return _PATH(PLUGINS_DIR(with_subject))

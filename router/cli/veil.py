@@ -1,0 +1,56 @@
+"""Lines of a configuration with the secrets that may stand in them made unreadable, also where the file is broken.
+
+What is secret is judged by keys and indentation alone, line by line, and rather once too often.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from router.config.wording import SECRETIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LONGEST: Final = 2_000
+"""Characters. In a longer line every word is hidden, as it takes too long to tell which one is secret."""
+
+_KEY: Final = re.compile(rf"(?:{SECRETIVE.pattern}|identity)[\w-]*[\"']?\s*[:=]\s*", re.IGNORECASE)
+_PROOFS: Final = re.compile(r"[\"']?auth[\"']?\s*:")
+_ENTRY: Final = re.compile(r"\s*(?:- |-$|[^\s#:]+(?: [^\s#:]+)*\s*:(?:\s|$))")
+_SHOWN: Final = re.compile(
+    r"(\$\{(?:env|file):[\w./-]*(?::-)?|\b(?:secrets?|auth|twilio[\w-]*)\b|[\s\[\]{},:]|(?<!\S)-(?=\s))|."
+)
+
+
+def veiled(line: str, *, is_secret: bool) -> str:
+    """Put a star for each character that may be secret: of the whole line, or of what follows a telling key.
+
+    References such as ``${env:NAME}`` stay; their defaults do not. No character is added or removed.
+    """
+    if is_secret or len(line) > LONGEST:
+        return _SHOWN.sub(lambda found: found[1] or "*", line)
+    key = _PROOFS.match(line) or _KEY.search(line)
+    return line[: key.end()] + veiled(line[key.end() :], is_secret=True) if key else line
+
+
+def secret_lines(lines: Sequence[str]) -> Iterator[bool]:
+    """Say of each line in turn whether all of it may be secret, as it stands below ``auth`` or below a telling key."""
+    above: list[tuple[int, bool]] = []
+    for line in lines:
+        bare = line.lstrip()
+        if not bare:
+            yield bool(above) and above[-1][1]
+            continue
+        if _ENTRY.match(line[:LONGEST]) or bare.startswith("#"):
+            depth = len(line) - len(bare) + bare.startswith("-")  # the entries of a list may stand right below its key
+            while above and above[-1][0] >= depth:
+                above.pop()
+        else:
+            depth = above[-1][0] + 1 if above else 0  # goes on with the text before it, wherever it stands
+        is_secret = bool(above) and above[-1][1]
+        yield is_secret
+        if not bare.startswith("#"):
+            is_telling = _KEY.search(line[:LONGEST]) or (depth == 0 and _PROOFS.match(bare))
+            above.append((depth, is_secret or bool(is_telling)))

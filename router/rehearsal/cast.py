@@ -1,0 +1,83 @@
+"""The plugins in a rehearsal: guards and contributors act as they always do, observers hear of nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from router.hooks.host import DEADLINE, PluginFailed, PluginHost
+from router.model.handover import Decline
+from router.model.route_test import PluginFaults
+from router.model.routes import OnError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
+
+    import pluggy
+
+    from router.hooks.host import PluginReport
+    from router.model.handover import Handover
+    from router.model.outcome import Outcome
+    from router.model.routes import PluginUse
+
+
+class Cast(PluginHost):
+    """Plays one test. ``tell`` is told of each plugin that fails, unless the test ignores such faults.
+
+    ``unusable`` says by name why a plugin cannot be asked, and grows: one that gave no answer in time, ``deadline``
+    seconds, is not asked again, so that it cannot hold up a thousand tests.
+    """
+
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        faults: PluginFaults,
+        unusable: MutableMapping[str, str],
+        tell: Callable[[PluginFailed], None],
+        *,
+        deadline: float = DEADLINE,
+    ) -> None:
+        super().__init__(manager, deadline=deadline, report=self._note)
+        self._ignores = faults is PluginFaults.IGNORE
+        self._unusable = unusable
+        self._tell_of = tell
+        self._deadline = deadline
+        self.declined_by = ""
+
+    async def before_swap(
+        self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None]
+    ) -> Handover:
+        """Ask the guards, and note who declines."""
+        try:
+            return await super().before_swap(handover, self._at_hand("before_swap", uses), listed)
+        except Decline:
+            # This host is made for one test, so the guard that is counted last is the one that was asked last.
+            self.declined_by = [plugin for plugin, hook in self.figures if hook == "before_swap"][-1]
+            raise
+
+    async def add_attributes(self, handover: Handover, uses: Sequence[PluginUse]) -> Mapping[str, Any]:
+        """Gather the attributes."""
+        return await super().add_attributes(handover, self._at_hand("add_attributes", uses))
+
+    async def after_swap(self, _handover: Handover, _outcome: Outcome, _uses: Sequence[PluginUse]) -> None:
+        """Tell nobody."""
+
+    async def swap_failed(self, _handover: Handover, _error: Exception, _uses: Sequence[PluginUse]) -> None:
+        """Tell nobody."""
+
+    def _at_hand(self, hook: str, uses: Sequence[PluginUse]) -> list[PluginUse]:
+        """Give the plugins that can be asked; raises PluginFailed where one cannot and its fault is not ignored."""
+        if self._ignores:
+            return [replace(use, on_error=OnError.CONTINUE) for use in uses if use.name not in self._unusable]
+        for use in uses:
+            if use.name in self._unusable:
+                failed = PluginFailed(hook, self._unusable[use.name], use.name)
+                self._tell_of(failed)
+                raise failed
+        return list(uses)
+
+    def _note(self, report: PluginReport) -> None:
+        if report.seconds >= self._deadline:
+            self._unusable[report.plugin] = "it gave no answer in time in an earlier test, and is not asked again"
+        if not self._ignores:
+            self._tell_of(PluginFailed(report.hook, report.reason, report.plugin))

@@ -1,0 +1,83 @@
+"""The app's life: connections and plugins are ready before the first call, and stay until the last has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+
+from router.errors import ConfigError
+from router.web.starting import start_plugins
+from router.web.watcher import attend, watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from router.config import Loaded
+    from router.twilio.gateway import TwilioGateway
+    from router.web.reload import Reloader
+
+PATIENCE: Final = 10.0
+"""Seconds that work in flight gets at a shutdown, beyond the deadline of a call."""
+
+
+@contextlib.asynccontextmanager
+async def running(
+    gateway: TwilioGateway, reloader: Reloader, begun: Loaded, app: App, *, poll: float, heeds_hup: bool
+) -> AsyncIterator[None]:
+    """Open the connections and start the plugins; at the end let the work in flight end, and only then close them."""
+    desk = reloader.live.desk
+    async with gateway:
+        try:
+            await start_plugins(begun)
+        except ConfigError as error:
+            for each in error.diagnostics:
+                desk.log.error("config", diagnostic=str(each))  # noqa: TRY400 - the user's mistake needs no traceback
+            app.is_refused = True
+            raise
+        await reloader.keep(begun)
+        async with _watching(reloader, poll, heeds_hup=heeds_hup):
+            yield
+        left = await desk.background.drain(desk.deadline + PATIENCE)
+        if left:
+            desk.log.error("stopped with work in flight", left=left)
+        await reloader.live.desk.plugins.stop()
+
+
+@contextlib.asynccontextmanager
+async def _watching(reloader: Reloader, poll: float, *, heeds_hup: bool) -> AsyncIterator[None]:
+    """Reload while the block runs: when the files change, and on SIGHUP."""
+    loop, desk = asyncio.get_running_loop(), reloader.live.desk
+    watcher = loop.create_task(watch(reloader, poll, desk.clock)) if poll else None
+    if heeds_hup:
+        loop.add_signal_handler(signal.SIGHUP, lambda: desk.background.start(attend(reloader, "SIGHUP")))
+    yield
+    if heeds_hup:
+        loop.remove_signal_handler(signal.SIGHUP)
+    if watcher:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+
+
+class App(Starlette):
+    """The app. A start that the configuration's faults refuse is told by the log, without a traceback."""
+
+    is_refused = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or start and stop."""
+        if scope["type"] != "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+
+        async def tell(message: Message) -> None:
+            if self.is_refused and message["type"] == "lifespan.startup.failed":
+                message = {**message, "message": ""}
+            await send(message)
+
+        await super().__call__(scope, receive, tell)

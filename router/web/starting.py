@@ -1,0 +1,25 @@
+"""The start of the plugins: the last that is tried before a configuration goes live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.errors import ConfigError
+from router.model.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from router.config import Loaded
+    from router.hooks.failure import PluginFailed
+    from router.model.place import Place
+
+
+async def start_plugins(loaded: Loaded) -> None:
+    """Let the plugins get ready; raises ConfigError, placed at their entries, where one cannot."""
+    places = {use.name: place for use, place in loaded.switched_on}
+    failures = await loaded.plugins.start([use for use, _place in loaded.switched_on])
+    if failures:
+        raise ConfigError([_placed(failure, places[failure.plugin]) for failure in failures])
+
+
+def _placed(failure: PluginFailed, place: Place) -> Diagnostic:
+    return Diagnostic(*place, "plugin-start", f"the plugin '{failure.plugin}' did not start: {failure.reason}")
