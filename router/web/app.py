@@ -27,7 +27,7 @@ from router.web.endpoints import Operations, Tools
 from router.web.lifespan import App, running
 from router.web.metrics import Metrics
 from router.web.reload import Reloader, go_live
-from router.workshop import try_apart
+from router.workshop import Workshop
 from router.workshop.order import Order
 
 if TYPE_CHECKING:
@@ -81,17 +81,18 @@ def create_app(
     live = go_live(loaded, _desk(loaded, gateway, settings.deadline, clock, log), settings)
     _tell(begun.diagnostics, live)
     metrics.began(live, clock.now())
+    workshop = Workshop(make_host)
 
     def try_anew(good: Saved | None, may_shrink: bool, watch: Watch) -> Attempt:  # noqa: FBT001 - see Reloader
         order = Order(settings.config, dict(environ), settings.plugins_dirs or None, good, may_shrink)
         with uncollected(spare=owns_process):
-            return try_apart(order, watch, make_host)
+            return workshop.try_apart(order, watch)
 
     reloader = Reloader(begun.watch, live, source, try_anew, settings, metrics)
     tools = Tools(reloader, SignatureCheck(settings.auth_tokens), settings.public_url, metrics)
     operations = Operations(reloader, settings.admin_token, metrics)
     app = App(
-        lifespan=partial(running, gateway, reloader, loaded, poll=settings.poll, heeds_hup=owns_process),
+        lifespan=partial(running, gateway, reloader, loaded, workshop, poll=settings.poll, heeds_hup=owns_process),
         routes=_paths(tools, operations),
         exception_handlers={ClientDisconnect: _hung_up},
     )

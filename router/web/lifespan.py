@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from router.errors import ConfigError
 from router.web.starting import start_plugins
-from router.web.watcher import attend, watch
+from router.web.watcher import heed, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from router.config import Loaded
     from router.twilio.gateway import TwilioGateway
     from router.web.reload import Reloader
+    from router.workshop import Workshop
 
 PATIENCE: Final = 10.0
 """Seconds that work in flight gets at a shutdown, beyond the deadline of a call."""
@@ -28,7 +29,14 @@ PATIENCE: Final = 10.0
 
 @contextlib.asynccontextmanager
 async def running(
-    gateway: TwilioGateway, reloader: Reloader, begun: Loaded, app: App, *, poll: float, heeds_hup: bool
+    gateway: TwilioGateway,
+    reloader: Reloader,
+    begun: Loaded,
+    workshop: Workshop,
+    app: App,
+    *,
+    poll: float,
+    heeds_hup: bool,
 ) -> AsyncIterator[None]:
     """Open the connections and start the plugins; at the end let the work in flight end, and only then close them."""
     desk = reloader.live.desk
@@ -43,6 +51,7 @@ async def running(
         await reloader.keep(begun)
         async with _watching(reloader, poll, heeds_hup=heeds_hup):
             yield
+            workshop.close()
         left = await desk.background.drain(desk.deadline + PATIENCE)
         if left:
             desk.log.error("stopped with work in flight", left=left)
@@ -52,16 +61,18 @@ async def running(
 @contextlib.asynccontextmanager
 async def _watching(reloader: Reloader, poll: float, *, heeds_hup: bool) -> AsyncIterator[None]:
     """Reload while the block runs: when the files change, and on SIGHUP."""
-    loop, desk = asyncio.get_running_loop(), reloader.live.desk
-    watcher = loop.create_task(watch(reloader, poll, desk.clock)) if poll else None
+    loop = asyncio.get_running_loop()
+    watchers = [loop.create_task(watch(reloader, poll, reloader.live.desk.clock))] if poll else []
     if heeds_hup:
-        loop.add_signal_handler(signal.SIGHUP, lambda: desk.background.start(attend(reloader, "SIGHUP")))
+        told = asyncio.Event()
+        watchers.append(loop.create_task(heed(told, reloader)))
+        loop.add_signal_handler(signal.SIGHUP, told.set)
     yield
     if heeds_hup:
         loop.remove_signal_handler(signal.SIGHUP)
-    if watcher:
+    for watcher in watchers:
         watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+    await asyncio.gather(*watchers, return_exceptions=True)
 
 
 class App(Starlette):

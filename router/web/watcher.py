@@ -26,10 +26,18 @@ async def watch(reloader: Reloader, every: float, clock: Clock) -> None:
             pending = found
         else:
             pending = ""
-            await attend(reloader, "poll")
+            await _attend(reloader, "poll")
 
 
-async def attend(reloader: Reloader, by: str) -> None:
+async def heed(told: asyncio.Event, reloader: Reloader) -> None:
+    """Reload whenever ``told`` is set, for ever; who is told several times meanwhile reloads once more."""
+    while True:
+        await told.wait()
+        told.clear()
+        await _attend(reloader, "SIGHUP")
+
+
+async def _attend(reloader: Reloader, by: str) -> None:
     """Reload for somebody who waits for no receipt; a fault of our own is told, and ends nothing."""
     try:
         await reloader.reload(by)

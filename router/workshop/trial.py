@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -35,39 +36,51 @@ _NICENESS: Final = 10
 """The calls go first."""
 
 
-def try_apart(
-    order: Order,
-    watch: Watch,
-    make_host: Callable[[Iterable[FoundPlugin]], PluginHost],
-    *,
-    patience: float = PATIENCE,
-) -> Attempt:
-    """Try what ``order`` names; blocks for as long, and raises nothing.
+class Workshop:
+    """Tries one configuration at a time; ``patience`` are the seconds that a trial may take."""
 
-    Where the trial itself breaks off, the attempt has loaded nothing and says so, and ``watch`` goes on as it was.
-    """
-    try:
-        return _try(order, make_host, patience)
-    except (OSError, EOFError, pickle.UnpicklingError, KeyError) as error:
-        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | OSError) else "it ended too early"
-        message = f"the files could not be tried in a process of their own: {reason}; the log has what it said"
-        return Attempt(None, (Diagnostic(str(order.path), 1, 1, "trial-broken", message),), {}, watch)
+    def __init__(self, make_host: Callable[[Iterable[FoundPlugin]], PluginHost], patience: float = PATIENCE) -> None:
+        self._make_host = make_host
+        self._patience = patience
+        self._process: subprocess.Popen[bytes] | None = None
 
+    def try_apart(self, order: Order, watch: Watch) -> Attempt:
+        """Try what ``order`` names; blocks for as long, and raises nothing.
 
-def _try(order: Order, make_host: Callable[[Iterable[FoundPlugin]], PluginHost], patience: float) -> Attempt:
-    command = [sys.executable, "-m", "router.workshop"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own module
-        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
-        alarm = threading.Timer(patience, process.kill)
-        alarm.start()
+        Where the trial itself breaks off, the attempt has loaded nothing and says so; what ``watch`` watches goes on
+        being watched from there.
+        """
         try:
-            assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes were asked for
-            with process.stdin as stdin:
-                stdin.write(pickled(order))
-            directories = plugin_directories(order.path, order.plugins_dirs)
-            attempt = unpack(process.stdout, directories, make_host, partial(time.sleep, _REST))
-            process.wait()
-            return attempt
-        finally:
-            alarm.cancel()
-            process.kill()
+            return self._try(order)
+        except (OSError, EOFError, pickle.UnpicklingError, KeyError) as error:
+            reason = (
+                f"{type(error).__name__}: {error}" if isinstance(error, KeyError | OSError) else "it ended too early"
+            )
+            message = f"the files could not be tried in a process of their own: {reason}; the log has what it said"
+            told = Diagnostic(str(order.path), 1, 1, "trial-broken", message)
+            return Attempt(None, (told,), {}, replace(watch, digest=watch.look()))
+
+    def close(self) -> None:
+        """End a trial that is under way: whoever waits for it is told that it broke off."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _try(self, order: Order) -> Attempt:
+        command = [sys.executable, "-m", "router.workshop"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own module
+            self._process = process
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+            alarm = threading.Timer(self._patience, process.kill)
+            alarm.start()
+            try:
+                assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes were asked for
+                with process.stdin as stdin:
+                    stdin.write(pickled(order))
+                directories = plugin_directories(order.path, order.plugins_dirs)
+                attempt = unpack(process.stdout, directories, self._make_host, partial(time.sleep, _REST))
+                process.wait()
+                return attempt
+            finally:
+                alarm.cancel()
+                process.kill()
+                self._process = None

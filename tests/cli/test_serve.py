@@ -127,7 +127,7 @@ async def told_until(program: Program, url: str, statuses: set[int]) -> None:
     async with asyncio.timeout(30):
         while {(await fetch(f"{url}/tools/new", "POST"))[0] for _ in range(12)} != statuses:
             program.process.send_signal(signal.SIGHUP)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1)
 
 
 async def test_a_restart_after_a_kill_comes_up_with_the_last_good_form(directory: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from router.config import load
 from router.sandbox.faults import Fault, Kind
 from router.web.changes import changes
-from router.workshop import try_apart
-from tests.web.kit import ADMIN, BILLING, REFUNDS, ROUTES, SECRET, running_router
+from router.workshop import Workshop
+from tests.web.kit import ADMIN, AGENT_URL, BILLING, CUSTOMER, REFUNDS, ROUTES, SECRET, running_router
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -148,6 +148,28 @@ async def test_a_call_in_flight_ends_on_the_old_routes(router: Router) -> None:
     assert router.flows == [BILLING]
 
 
+async def test_no_call_is_lost_while_files_come_and_go(router: Router) -> None:
+    """Calls that never cease are all handed over, by the old route or the new one, while the file turns about."""
+    done, flows, lost = asyncio.Event(), set[str](), []
+
+    async def call_on() -> None:
+        while not done.is_set():
+            conversation = router.sandbox.open_conversation(agent_url=AGENT_URL, customer=CUSTOMER)
+            reply = await router.call("/tools/support", {"intent": "refund"}, session=conversation.session)
+            await asyncio.sleep(0.02)
+            if reply.json["outcome"] == "handed_over":
+                flows.add(reply.json["flow"])
+            else:
+                lost.append(reply.json)
+
+    calls = asyncio.gather(*(call_on() for _ in range(4)))
+    statuses = [(await reload(router, text)).status for text in (SWAPPED, "tools: [", ROUTES, ROUTES, "}", SWAPPED)]
+    done.set()
+    await calls
+    assert statuses == [200, 422, 200, 304, 422, 200]
+    assert (flows, lost) == ({REFUNDS, BILLING}, [])
+
+
 async def test_reloads_at_the_same_time_are_one_after_the_other(router: Router) -> None:
     """Of several reloads of one change one reports it, and the others find nothing new."""
     router.routes.write_text(SWAPPED)
@@ -159,14 +181,16 @@ async def test_an_older_reading_never_replaces_a_newer_one(router: Router, monke
     """A reload that takes long with what it has read does not bring it back over what a later one has read."""
     has_read, go_on = threading.Event(), threading.Event()
 
-    def slow_in_the_middle(*order: Any) -> Attempt:
-        found = try_apart(*order)
+    try_apart = Workshop.try_apart
+
+    def slow_in_the_middle(workshop: Workshop, *order: Any) -> Attempt:
+        found = try_apart(workshop, *order)
         if found.loaded and "/tools/slow" in found.loaded.routes.tools:
             has_read.set()
             assert go_on.wait(5)
         return found
 
-    monkeypatch.setattr("router.web.app.try_apart", slow_in_the_middle)
+    monkeypatch.setattr(Workshop, "try_apart", slow_in_the_middle)
     older = asyncio.create_task(reload(router, ROUTES + "  /tools/slow: {flow: refunds}\n"))
     assert await asyncio.to_thread(has_read.wait, 10)
     newer = asyncio.create_task(reload(router, ROUTES + "  /tools/new: {flow: refunds}\n"))

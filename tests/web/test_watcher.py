@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.clock import Clock
 from router.web.watcher import watch
+from router.workshop import Workshop
 from tests.web.kit import REFUNDS, ROUTES, running_router
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ async def test_a_fault_of_our_own_does_not_end_the_looking(tmp_path: Path, monke
         looks, reloader = Looks(), reloader_of(router)
         task = asyncio.create_task(watch(reloader, 2.0, looks.clock))
         with monkeypatch.context() as patch:
-            patch.setattr("router.web.app.try_apart", lambda *_: 1 / 0)
+            patch.setattr(Workshop, "try_apart", lambda *_: 1 / 0)
             router.routes.write_text(ROUTES + "# one\n")
             for _ in range(3):
                 await looks.look()

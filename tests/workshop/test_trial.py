@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import sys
+import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from router.config import Source
 from router.config.garbage import uncollected
 from router.config.last_good import Saved
 from router.hooks.host import PluginHost
-from router.workshop import try_apart
+from router.workshop import Workshop
 from router.workshop.order import Order
 from router.workshop.parcel import pack, unpack
 from tests.config.kit import HEAD, TOOLS, write
@@ -44,7 +46,7 @@ PLUGINS = "plugins: [{use: noisy, config: {a: 1}}]\n"
 def trial(path: Path, *, good: Saved | None = None, patience: float = 60.0, may_shrink: bool = False) -> Attempt:
     order = Order(path, {"NAME": "set"}, None, good, may_shrink)
     begun = Source(path, environ={"NAME": "set"}).begin()
-    return try_apart(order, begun.watch, PluginHost.of, patience=patience)
+    return Workshop(PluginHost.of, patience).try_apart(order, begun.watch)
 
 
 def noisy(directory: Path, text: str = HEAD + PLUGINS + TOOLS, source: str = NOISY) -> Path:
@@ -132,6 +134,19 @@ def test_a_trial_that_breaks_off_changes_nothing(tmp_path: Path, death: str) -> 
     assert [(each.code, each.line) for each in found.diagnostics] == [("trial-broken", 1)]
     assert "it ended too early" in found.diagnostics[0].message
     assert found.watch.look() == found.watch.digest
+
+
+def test_a_trial_under_way_can_be_ended(tmp_path: Path) -> None:
+    """A server that stops does not wait for a plugin that hangs; where nothing is tried, nothing is ended."""
+    path = noisy(tmp_path, source="import sys\n" + DEATHS["hangs"] + NOISY)
+    workshop = Workshop(PluginHost.of)
+    workshop.close()
+    order = Order(path, {}, None, None, may_shrink=False)
+    watch = Source(path, environ={}).begin().watch
+    threading.Timer(1.0, workshop.close).start()
+    begun = time.monotonic()
+    assert [each.code for each in workshop.try_apart(order, watch).diagnostics] == ["trial-broken"]
+    assert time.monotonic() - begun < 30
 
 
 def test_a_plugin_that_cannot_be_loaded_here_is_told(tmp_path: Path) -> None:
