@@ -1,4 +1,4 @@
-"""Make ``docs/routes.md`` from the schema; ``--check`` says whether it is as it would be made."""
+"""Make ``docs/routes.md`` from the schema and the sentences; ``--check`` says whether it is as it would be made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from router.model.messages import LONGEST, Messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,24 +19,70 @@ SCHEMA = ROOT / "schemas" / "routes.schema.json"
 HEAD = """\
 # routes.yaml, key by key
 
-Made from `schemas/routes.schema.json` by `make docs`; change it there.
-The shipped [`routes.yaml`](../routes.yaml) shows the keys at work.
+Made from `schemas/routes.schema.json` and `docs/make.py` by `make docs`; change it there.
+The shipped [`routes.yaml`](../routes.yaml) shows the keys at work. What may stand in texts comes last:
+[references](#references) to the environment and to files, and [placeholders](#placeholders) of messages.
+"""
+
+REFERENCES = {
+    "${env:NAME}": "The environment variable NAME, which may also stand in `.env`. It must be set; it may be empty.",
+    "${env:NAME:-default}": "The same, or `default` where NAME is empty or not set. `default` may be empty.",
+    "${file:PATH}": "The text of a file, without the line break at its end. PATH starts at the file that names it.",
+    "$${": "A plain `${`.",
+}
+
+ABOUT_REFERENCES = """
+References may stand in every text that is a value, whole or as a part of it, in included files too; keys have none.
+They are filled in after the YAML is read, so that a value is a text whatever it looks like, and cannot become YAML.
+What was filled in is not looked at again, and a default has no braces. Between `{ }` and `[ ]` YAML wants quotes
+around a reference.
+
+What refers to nothing is a fault: [`env-missing`](errors/env-missing.md), [`reference-file`](errors/reference-file.md),
+[`reference-unknown`](errors/reference-unknown.md), [`reference-large`](errors/reference-large.md).
+"""
+
+PLACEHOLDERS = {
+    "{intent}": "The intent that was found, by its name; empty where the tool has none.",
+    "{tool}": "The path of the tool.",
+    "{identity}": "The customer, as `X-Identity` names them.",
+    "{input.NAME}": "The input NAME of the call, in JSON where it is no text; empty where the call has none.",
+    "{known}": "The intents of the tool, parted by commas; in `unknown_intent` alone.",
+}
+
+ABOUT_PLACEHOLDERS = f"""
+A plain brace is written twice, `{{{{` or `}}}}`. Another name is a fault:
+[`placeholder-unknown`](errors/placeholder-unknown.md). The model gets a sentence on one line, of {LONGEST} bytes at
+the most. What the tool's URL sets as `successMessage` is taken as it is.
 """
 
 
 def page(schema: dict[str, Any]) -> str:
     """Write the page: a table for each object of the grammar."""
-    return HEAD + "".join(_sections(schema, schema, "The file", set()))
+    return HEAD + "".join((*_sections(schema, schema, "The file", set()), *_texts()))
+
+
+def _texts() -> Iterator[str]:
+    builtin = Messages()
+    sentences = {key: getattr(builtin, key) for key in Messages.names()}
+    yield f"\n## References\n{_table('Reference', 'What it stands for', REFERENCES)}{ABOUT_REFERENCES}"
+    yield f"\n## Placeholders\n{_table('Placeholder', 'What it stands for', PLACEHOLDERS)}{ABOUT_PLACEHOLDERS}"
+    yield f"\n## Sentences that are built in\n{_table('Key of `messages`', 'Sentence', sentences)}"
+
+
+def _table(left: str, right: str, rows: dict[str, str]) -> str:
+    return f"\n| {left} | {right} |\n|---|---|\n" + "".join(f"| `{key}` | {text} |\n" for key, text in rows.items())
 
 
 def _sections(schema: dict[str, Any], node: dict[str, Any], title: str, seen: set[str]) -> Iterator[str]:
-    rows, below = [], []
-    for key, raw in node.get("properties", {}).items():
+    words, mapping = node.get("else", {}).get("enum", []), node.get("then", node)
+    rows, below = [f"| `{word}` | the word alone | A whole entry. |" for word in words], []
+    for key, raw in mapping.get("properties", {}).items():
         value = _resolved(schema, raw)
-        rows.append(f"| `{key}` | {_kind(value)} | {_told(value, key in node.get('required', []))} |")
+        rows.append(f"| `{key}` | {_kind(value)} | {_told(value, not words and key in mapping.get('required', []))} |")
         below.append((key, value))
     if rows:
-        yield f"\n## {title}\n\n| Key | Value | What it is |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+        about = f"{node['description']}\n\n" if words else ""
+        yield f"\n## {title}\n\n{about}| Key | Value | What it is |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     for key, value in below:
         for name, inner in _inner(schema, key, value):
             if name not in seen:

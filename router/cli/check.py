@@ -57,7 +57,8 @@ def command(subject: Subject, form: str, code: str | None, *, online: bool) -> N
         routes, diagnostics = loaded.routes, loaded.warnings
         if online:
             found, count = _online(loaded, subject.environ)
-            diagnostics, asked = (*diagnostics, *found), f"Twilio was asked about {_count(count, 'flow')}"
+            diagnostics = (*diagnostics, *found)
+            asked = f"Twilio was asked about {_count(count, 'flow')}" if count else "Twilio was not reached"
     except ConfigError as error:
         diagnostics = error.diagnostics
     if form == "json":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router import bundled
+from router.model.diagnostic import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,5 +20,6 @@ def hints(diagnostics: Iterable[Diagnostic]) -> list[str]:
 
 
 def where_to_read(diagnostics: Sequence[Diagnostic]) -> list[str]:
-    """Say how to ask what a code means, if there is any."""
-    return [f"what a code means: handover check --explain {diagnostics[0].code}"] if diagnostics else []
+    """Say how to ask what a code means, if there is any: the first error's, else the first warning's."""
+    first = sorted(diagnostics, key=lambda each: each.severity is not Severity.ERROR)[:1]
+    return [f"what a code means: handover check --explain {each.code}" for each in first]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from router.cli.progress import Progress
 from router.config.online import check_online, named_flows
+from router.errors import SettingsError, TwilioBusy
 from router.online import PATIENCE, ask
 from router.settings import Settings
 from router.twilio.gateway import Credentials, TwilioGateway
@@ -23,15 +24,19 @@ if TYPE_CHECKING:
 LIMITS: Final = Limits(total=10.0, connect=5.0, answer=16 * 1024 * 1024)
 """No customer waits here, and a flow's definition may be long."""
 
+_INSTEAD: Final = ", or TWILIO_API_KEY and TWILIO_API_SECRET for the token"
+
 
 def faults_online(
     loaded: Loaded, environ: Mapping[str, str], *, patience: float = PATIENCE
 ) -> tuple[tuple[Diagnostic, ...], int]:
     """Ask Twilio about every flow that the configuration names; gives the faults, and how many flows were asked about.
 
-    Raises SettingsError where the credentials in ``environ`` are missing or cannot be right.
+    A flow counts only where something was sent. Raises SettingsError where the credentials in ``environ`` are missing
+    or cannot be right.
     """
     settings = Settings.read(environ)
+    _expect_credentials(settings)
     gateway = TwilioGateway(
         Credentials(
             account_sid=settings.account_sid,
@@ -50,7 +55,25 @@ def faults_online(
     except KeyboardInterrupt:
         sys.stderr.write("handover: stopped; nothing was changed\n")
         sys.exit(130)
-    return check_online(loaded.sources, answers, settings.account_sid), len(flows)
+    return check_online(loaded.sources, answers, settings.account_sid), sum(map(_was_sent, answers.values()))
+
+
+def _expect_credentials(settings: Settings) -> None:
+    """Raise SettingsError that names each setting without which Twilio cannot be asked."""
+    if settings.api_key or settings.api_secret:
+        wanted, instead = {"TWILIO_API_KEY": settings.api_key, "TWILIO_API_SECRET": settings.api_secret}, ""
+    else:
+        wanted, instead = {"TWILIO_AUTH_TOKEN": settings.auth_token}, _INSTEAD
+    missing = [name for name, value in {"TWILIO_ACCOUNT_SID": settings.account_sid, **wanted}.items() if not value]
+    if missing:
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        remedy = f"set {them}{instead if 'TWILIO_AUTH_TOKEN' in missing else ''}"
+        raise SettingsError(f"{' and '.join(missing)} {are} not set, so Twilio cannot be asked; {remedy}")
+
+
+def _was_sent(answer: FlowAnswer) -> bool:
+    """Say whether the question reached Twilio; a busy one without a status came to no connection, or to no turn."""
+    return not (isinstance(answer, TwilioBusy) and not answer.status)
 
 
 async def _ask(gateway: TwilioGateway, flows: Collection[str], patience: float) -> dict[str, FlowAnswer]:

@@ -13,6 +13,7 @@ import click
 from router.cli.subject import about_a_configuration
 from router.cli.table import table
 from router.explanation.route import explain_flow
+from router.explanation.userinfo import without_userinfo
 from router.model.messages import Messages, one_sentence
 
 if TYPE_CHECKING:
@@ -89,13 +90,18 @@ class Line:
             },
         )
 
+    @property
+    def sentence(self) -> str:
+        """What the model is told, as it may be shown."""
+        return self.message.hidden or without_userinfo(self.message.value)
+
     def cells(self) -> tuple[str, ...]:
         """Give it as people read it."""
         return (
             self.tool,
             (self.intent + " (fallback)" * self.is_fallback) or "-",
             (self.flow or "(from the URL)") + " (dry run)" * self.dry_run,
-            one_sentence(self.message.hidden or self.message.value),
+            one_sentence(self.sentence),
             ", ".join(self.plugins) or "-",
         )
 
@@ -108,7 +114,7 @@ class Line:
             "flow": self.flow,
             "flow_sid": self.flow_sid,
             "dry_run": self.dry_run,
-            "message": self.message.hidden or self.message.value,
+            "message": self.sentence,
             "plugins": list(self.plugins),
             "places": {name: place and place._asdict() for name, place in self.places.items()},
         }

@@ -11,7 +11,6 @@ import click
 from router.cli.subject import about_a_configuration
 from router.config.editor import fragment_schema, merged_schema
 from router.errors import SettingsError
-from router.hooks.discovery import discover
 
 if TYPE_CHECKING:
     from router.cli.subject import Subject
@@ -33,7 +32,7 @@ def command(subject: Subject, output: Path | None, *, fragment: bool) -> None:
       # yaml-language-server: $schema=.routes.schema.json
     PyCharm takes it under Settings, Languages & Frameworks, Schemas and DTDs, JSON Schema Mappings.
     """
-    found = discover(subject.directories)
+    found = subject.discover()
     for fault in found.faults:
         click.echo(f"handover: left out, as it cannot be used: {fault}", err=True)
     schema = merged_schema(found.plugins)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,12 +16,14 @@ from router.config import LastGood, load
 from router.config.garbage import uncollected
 from router.config.loading import plugin_directories
 from router.config.reading import Running
+from router.hooks.discovery import discover
 from router.settings import plugins_directories, state_directory, with_dotenv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from router.config import Loaded
+    from router.hooks.discovery import Discovery
 
 PLUGINS_DIR: Final = click.option(
     "--plugins-dir",
@@ -31,6 +35,20 @@ PLUGINS_DIR: Final = click.option(
 """The option with which a command finds plugins elsewhere."""
 
 _PATH: Final = click.argument("path", type=click.Path(path_type=Path), required=False)
+_STDOUT: Final = 1
+_STDERR: Final = 2
+
+
+@contextlib.contextmanager
+def plugins_aside() -> Iterator[None]:
+    """Let stdout be stderr while plugins run: what they print, or their children, is none of a command's output."""
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as undo:
+        with contextlib.suppress(OSError):  # one of the two is closed: nothing of a plugin's gets through there
+            kept = os.dup(_STDOUT)
+            undo.callback(os.close, kept)
+            os.dup2(_STDERR, _STDOUT)
+            undo.callback(os.dup2, kept, _STDOUT)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +75,18 @@ class Subject:
         """Load it; raises ConfigError. A file that lost much of what runs from here gets a warning."""
         state = state_directory(self.environ)
         running = LastGood(state, self.path).read() if state else None
-        with uncollected():
+        with uncollected(), plugins_aside():
             return load(
                 self.path,
                 environ=self.environ,
                 plugins_dirs=self.plugins_dirs,
                 running=Running(running.contents) if running else Running(),
             )
+
+    def discover(self) -> Discovery:
+        """Find the plugins that it may switch on; it need not exist yet."""
+        with plugins_aside():
+            return discover(self.directories)
 
 
 def about_a_configuration(function: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from router.cli.subject import about_a_configuration
+from router.cli.subject import about_a_configuration, plugins_aside
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def command(subject: Subject, form: str, junit: Path | None, *, require_coverage
         click.get_current_context().exit(1)
     from router.rehearsal.rehearsal import rehearse  # noqa: PLC0415 - help need not wait for it
 
-    report = asyncio.run(rehearse(loaded))
+    with plugins_aside():
+        report = asyncio.run(rehearse(loaded))
     if junit is not None:
         _write(junit, report, str(subject.path))
     if form == "json":

@@ -50,9 +50,10 @@ def command(subject: Subject, public_url: str | None, only: str | None, form: st
     base_url = _base_url(public_url, subject.environ.get("HANDOVER_PUBLIC_URL", ""))
     loaded = subject.load()
     tools = _chosen(loaded, only)
-    for remark in _remarks(tools, loaded, base_url):
+    definitions = [define(tool, loaded.routes, base_url or PLACEHOLDER) for tool in tools]
+    for remark in (*_remarks(tools, loaded, base_url), *_namesakes(definitions, loaded)):
         click.echo(remark, err=True)
-    click.echo(_printed([define(tool, loaded.routes, base_url or PLACEHOLDER) for tool in tools], form))
+    click.echo(_printed(definitions, form))
 
 
 def _base_url(option: str | None, setting: str) -> str:
@@ -85,6 +86,16 @@ def _remarks(tools: Sequence[Tool], loaded: Loaded, base_url: str) -> Iterator[s
         yield f"handover: HANDOVER_PUBLIC_URL is not set, so {PLACEHOLDER} stands in; set it, or give --public-url"
     if {method.kind for method in loaded.routes.auth} == set(AuthKind):
         yield "handover: a caller that does not sign its calls as Twilio does needs '?secret=...' at the end of the URL"
+
+
+def _namesakes(definitions: Sequence[ToolDefinition], loaded: Loaded) -> Iterator[str]:
+    """Say which tools an agent could not tell apart, at the later one of them."""
+    first: dict[str, str] = {}
+    for each in definitions:
+        if (other := first.setdefault(each.name, each.path)) != each.path:
+            place = loaded.sources.key(("tools", each.path))
+            message = f"tool '{each.path}' is named '{each.name}', as '{other}' is"
+            yield f"{place}: warning: {message}; one agent needs different names for the two"
 
 
 def _printed(definitions: Sequence[ToolDefinition], form: str) -> str:

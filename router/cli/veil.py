@@ -17,22 +17,50 @@ LONGEST: Final = 2_000
 """Characters. In a longer line every word is hidden, as it takes too long to tell which one is secret."""
 
 _KEY: Final = re.compile(rf"(?:{SECRETIVE.pattern}|identity)[\w-]*[\"']?\s*[:=]\s*", re.IGNORECASE)
+_REFERENCE: Final = re.compile(
+    r"\$\{(?:env:[A-Za-z_]\w*(?::-[^{}]*)?|file:[^{}]*)\}|(?P<head>(?<!\$)\$\{(?:[A-Za-z]+[:.])?\w*)(?P<rest>[^{}]*)\}"
+)
+_ADDRESS: Final = re.compile(
+    r"[\w.+-]{1,64}@[\w-]+\.[\w.-]+"
+    r"|\+\d(?:[ ().-]{0,2}\d)+"
+    r"|(?<![\w.+/-])(?!\d{4}-\d{1,2}-\d)\(?\d+(?:[ ().-]{1,2}\d+){2,}"
+)
+_LEAST_DIGITS: Final = 7
+"""So many digits a telephone number has, with its ``+`` or with something between its parts."""
+
 _PROOFS: Final = re.compile(r"[\"']?auth[\"']?\s*:")
 _ENTRY: Final = re.compile(r"\s*(?:- |-$|[^\s#:]+(?: [^\s#:]+)*\s*:(?:\s|$))")
 _SHOWN: Final = re.compile(
-    r"(\$\{(?:env|file):[\w./-]*(?::-)?|\b(?:secrets?|auth|twilio[\w-]*)\b|[\s\[\]{},:]|(?<!\S)-(?=\s))|."
+    r"(\$\{(?:env:(?:[A-Za-z_]\w*(?=[:}])(?::-)?)?|file:[\w./-]*(?=\}))|\b(?:secrets?|auth|twilio[\w-]*)\b|[\s\[\]{},:]|(?<!\S)-(?=\s))|."
 )
 
 
 def veiled(line: str, *, is_secret: bool) -> str:
     """Put a star for each character that may be secret: of the whole line, or of what follows a telling key.
 
-    References such as ``${env:NAME}`` stay; their defaults do not. No character is added or removed.
+    References such as ``${env:NAME}`` stay; their defaults do not. Telephone numbers and mail addresses are hidden
+    wherever they stand, and so is what follows the name in a malformed reference. No character is added or removed.
     """
     if is_secret or len(line) > LONGEST:
         return _SHOWN.sub(lambda found: found[1] or "*", line)
     key = _PROOFS.match(line) or _KEY.search(line)
-    return line[: key.end()] + veiled(line[key.end() :], is_secret=True) if key else line
+    if key:
+        return veiled(line[: key.start()], is_secret=False) + key[0] + veiled(line[key.end() :], is_secret=True)
+    line = _REFERENCE.sub(_without_rest, line)
+    return _ADDRESS.sub(lambda found: found[0] if _is_short(found[0]) else _stars(found[0]), line)
+
+
+def _without_rest(found: re.Match[str]) -> str:
+    """Hide what follows the name in a reference, unless it is well formed: then it is a default to be read."""
+    return found[0] if found["rest"] is None else f"{found['head']}{_stars(found['rest'])}}}"
+
+
+def _is_short(digits: str) -> bool:
+    return "@" not in digits and sum(map(str.isdigit, digits)) < _LEAST_DIGITS
+
+
+def _stars(text: str) -> str:
+    return "*" * len(text)
 
 
 def secret_lines(lines: Sequence[str]) -> Iterator[bool]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yaml import events
 
+from router.config.remedies import DASHES
 from router.model.place import Place
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _TIGHT: Final = re.compile(r"(?:- +)?([\w.-]+):[^\s:/]")
 """A key with its value right behind the colon."""
+
+_SPACES: Final = "\u00a0\u2002-\u200a\u202f\u205f\u3000"
+ODD: Final = re.compile(rf" *(?:- +)*(?:[{_SPACES}]|[{''.join(DASHES)}](?=[ {_SPACES}])|[\w.-]+:[{_SPACES}])")
+"""The begin of a line up to a space or a dash, where they give it its form, that is none to YAML."""
 
 _OPENING: Final = {"[": "]", "{": "}"}
 _MARKS_OF_YAML: Final = "@`%*&!|>"
@@ -46,7 +51,7 @@ def place_of(text: str, offset: int, file: str) -> Place:
 def explained(error: yaml.MarkedYAMLError, last: yaml.Event | None, text: str, file: str) -> Broken:
     """Say what is wrong where the parser broke off; ``last`` is the event before that."""
     found = _Break(error, last, text.splitlines(), file)
-    for explain in (_tab, _quote, _bracket, _colon, _indentation, _beginning):
+    for explain in (_tab, _character, _quote, _bracket, _colon, _indentation, _beginning):
         broken = explain(found)
         if broken is not None:
             return broken
@@ -108,6 +113,18 @@ def _tab(found: _Break) -> Broken | None:
     return found.at(line, indent.index("\t"), "yaml-tab", "a tab stands here; indent with spaces")
 
 
+def _character(found: _Break) -> Broken | None:
+    """Tell of a space or a dash that is none to YAML, in the line that broke or where its text began."""
+    for line in dict.fromkeys((found.context[0], found.scalar[1][0], found.mark[0])):
+        odd = ODD.match(found.line(line))
+        if odd:
+            column = odd.end() - 1
+            code, what = f"U+{ord(odd[0][-1]):04X}", "dash" if odd[0][-1] in DASHES else "space"
+            message = f"the {what} that stands here is {code}, which YAML takes for a letter; type a plain {what}"
+            return found.at(line, column, "yaml-character", message)
+    return None
+
+
 def _quote(found: _Break) -> Broken | None:
     if found.says("end of stream") and found.says("quoted scalar"):
         return found.at(*found.context, "yaml-quote", "the quote that opens here is never closed")
@@ -131,8 +148,13 @@ def _bracket(found: _Break) -> Broken | None:
         return Unclosed(Place(found.file, found.mark[0] + 1, 1), "yaml-bracket", "no bracket closes this one")
     if not found.says("flow sequence", "flow mapping") or opening not in _OPENING or not opening:
         return None
+    style, _start, end = found.scalar
+    if style == "'" and end == found.mark:
+        message = "text stands behind the closing quote; a quote within a text is written '' within single quotes"
+        return found.at(*found.mark, "yaml-quote", message)
     if found.context[0] == found.mark[0]:
-        message = f"',' or '{_OPENING[opening]}' is missing here; text with one of , [ ] {{ }} in it needs quotes"
+        needy = "text with a colon and a space" if character == ":" else "text with one of , [ ] { }"
+        message = f"',' or '{_OPENING[opening]}' is missing here; {needy} in it needs quotes"
         return found.at(*found.mark, "yaml-bracket", message)
     return found.at(*found.context, "yaml-bracket", f"no '{_OPENING[opening]}' closes the '{opening}' that stands here")
 
@@ -166,6 +188,14 @@ def _missing_colon(found: _Break, line: int, column: int) -> Broken:
 
 def _indentation(found: _Break) -> Broken | None:
     line, column = found.mark
+    if found.says("<document start>") and column == 0:
+        above = ((number, found.line(number)) for number in range(line))
+        first, text = next(
+            ((number, each) for number, each in above if each.strip() and each.lstrip()[0] != "#"), (0, "")
+        )
+        if text.startswith(" "):
+            message = "this line is indented, and those below it, which belong beside it, are not; indent all alike"
+            return found.at(first, 0, "yaml-indent", message)
     if not found.says("expected key", "expected '-'", "expected <block end>") or not found.stands_first(line, column):
         return None
     text = found.line(line)

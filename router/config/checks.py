@@ -46,7 +46,11 @@ def check_flows(review: Review) -> None:
 
 def _like_a_sid(review: Review, trail: Trail, flow: str) -> str:
     """Say in which way a flow that is no name misses being a Flow SID."""
-    hint = "" if trail in review.document.origins or len(flow) < _SID_LIKE else about_sid(flow)
+    hint = "" if trail in review.document.origins else about_sid(flow)
+    if flow.startswith("$"):
+        return hint
+    if len(flow) < _SID_LIKE:
+        return ""
     return f"; a Flow SID has FW and 32 hex digits{hint}" if hint else ""
 
 
@@ -124,11 +128,14 @@ def is_left_out(review: Review, trail: Trail) -> bool:
 
 def check_tests(review: Review) -> None:
     """Each test must call a tool that there is."""
-    tools = review.document.data.get("tools", {})
+    tools = review.document.data.get("tools")
+    if not isinstance(tools, dict) or not tools:
+        return  # that is told already
     for index, test in review.entries("tests"):
         path = test.get("call", {}).get("tool")
         trail: Trail = ("tests", index, "call", "tool")
-        if path is not None and path not in tools and not review.may_lack(("tools", path)):
+        is_there = path is None or path in tools or path.removeprefix("/") in tools  # which is told to lack its '/'
+        if not (is_there or review.may_lack(("tools", path))):
             guess = review.near(trail, path, tools)
             message = f"{review.name(trail[:2])} calls {review.shown(trail, path)}, which is not in 'tools'{guess}"
             review.error(trail, "tool-unknown", message)

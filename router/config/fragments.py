@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from router.config.document import Document, Trail, trails_in
 from router.config.wording import kind, named, quoted
+from router.model.diagnostic import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from router.config.faults import Faults
+    from router.config.reading import Reader
+    from router.model.place import Place
 
 MOST: Final = 1000
 """So many fragments a file may include."""
@@ -25,30 +29,45 @@ _SECTIONS: Final[dict[str, type[Any]]] = {"flows": dict, "tools": dict, "tests":
 
 
 class Inclusion:
-    """Merges the fragments that ``document`` names into it; ``read`` reads one, or gives None after telling why not."""
+    """Merges the fragments that ``document``, which stands at ``path``, names into it, as ``reader`` reads them."""
 
-    def __init__(self, path: Path, document: Document, read: Callable[[Path], Document | None], faults: Faults) -> None:
+    def __init__(self, path: Path, document: Document, reader: Reader, faults: Faults) -> None:
         self._path = path
         self._document = document
-        self._read = read
+        self._reader = reader
         self._faults = faults
+        self._named: dict[Path, Trail] = {}
 
     def apply(self, fragments: Sequence[Path]) -> None:
         """Merge the fragments in their order."""
         for fragment in fragments:
-            found = self._read(fragment)
+            found = self._reader.read(fragment, self._whence(fragment))
             if found is not None:
                 self._merge(found)
 
     def find(self) -> list[Path]:
         """Find the files, by name; a pattern that finds none is no fault, a plain name without a file is."""
         patterns = self._document.data.get("include")
-        files: dict[Path, None] = {}
         for index, pattern in enumerate(patterns[:MOST_PATTERNS] if isinstance(patterns, list) else []):
             trail: Trail = ("include", index)
             if isinstance(pattern, str) and pattern and not self._document.is_spoilt(trail):
-                files |= dict.fromkeys(self._matching(pattern, trail))
-        return sorted(files)
+                self._named = dict.fromkeys(self._matching(pattern, trail), trail) | self._named
+        return sorted(self._named)
+
+    def _whence(self, fragment: Path) -> str:
+        """Say where a file is named that may turn out to be missing, and which was meant."""
+        if fragment not in self._named or fragment.exists():
+            return ""
+        place = self._document.value(self._named[fragment])
+        beside = [path.name for path in self._find(fragment.parent, "*") if path.is_file()]
+        guess = self._faults.near(fragment.name, beside)
+        return f"; 'include' names it in {place.file}:{place.line}{guess}"
+
+    def _find(self, directory: Path, pattern: str) -> list[Path]:
+        try:
+            return list(islice((path for path in directory.glob(pattern) if path.is_file()), MOST + 1))
+        except OSError:  # a pattern that is longer than any name
+            return []
 
     def _matching(self, pattern: str, trail: Trail) -> list[Path]:
         directory, place = self._path.parent, self._document.value(trail)
@@ -63,12 +82,26 @@ class Inclusion:
         if not any(character in pattern for character in "*?["):
             found = [directory / pattern]
         else:
-            found = list(islice((path for path in directory.glob(pattern) if path.is_file()), MOST + 1))
+            found = self._find(directory, pattern)
+        if not found:
+            self._tell_nothing(pattern, place)
         if len(found) > MOST:
             message = f"{quoted(pattern)} finds more than {MOST} files; name a directory that holds fragments only"
             self._faults.error(place, "include-many", message)
             return []
         return [path for path in found if self._may_stand(path, trail)]
+
+    def _tell_nothing(self, pattern: str, place: Place) -> None:
+        """Tell of a pattern that finds nothing; where it had found what is in use, that may be a directory gone."""
+        whole = str(self._path.parent / pattern)
+        lost = sum(fnmatch(str(path), whole) for path in self._reader.running.contents)
+        message = f"{quoted(pattern)} finds no file"
+        if not lost:
+            self._faults.warning(place, "include-nothing", message)
+            return
+        tell = self._faults.error if self._reader.running.severity is Severity.ERROR else self._faults.warning
+        remedy = "if they are meant to be gone, reload with POST /-/reload?shorter=accept, or start anew"
+        tell(place, "include-nothing", f"{message}, and {lost} that it found are in use; {remedy}")
 
     def _may_stand(self, path: Path, trail: Trail) -> bool:
         try:

@@ -60,8 +60,19 @@ def _check_fallback(review: Review, trail: Trail, fallback: str | None, intents:
         guess = "; that is a flow: name an intent that leads to it"
     elif not intents:
         guess = "; the tool has no intents"
+    elif owner := _owner(fallback, intents):
+        guess = f"; that is an alias of {quoted(owner)}: name the intent itself"
     name, found = review.name(trail[:2]), review.shown(trail, fallback)
     review.error(trail, "fallback-unknown", f"{name} falls back to {found}, which is none of its intents{guess}")
+
+
+def _owner(wording: str, intents: Mapping[str, Any]) -> str:
+    """Find the intent that one may call by this wording; nothing where there is none."""
+    for name, intent in intents.items():
+        called = [name, *(alias for alias in intent.get("aliases", []) if alias is not None)]
+        if normalised(wording) in map(normalised, called):
+            return name
+    return ""
 
 
 def _check_flow(review: Review, trail: Trail, tool: Mapping[str, Any], intents: Mapping[str, Any]) -> None:

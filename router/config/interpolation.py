@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SLIP: Final = re.compile(r"([Ee][Nn][Vv][:.])?([A-Za-z_][A-Za-z0-9_]*)")
+"""What a reference was meant to be: a variable by its name, with or without something like ``env:`` before it."""
+
 _FORMS: Final = "${env:NAME}, ${env:NAME:-default} and ${file:PATH}; a plain ${ is written $${"
 
 _LONGEST: Final = 400
@@ -85,16 +88,17 @@ class Interpolation:
     def _look_up(self, found: re.Match[str], directory: Path) -> tuple[str, Origin]:
         kind, colon, rest = (found.group(1) or "").partition(":")
         if kind == "env" and colon:
-            return self._variable(rest, found.group())
+            return self._variable(rest)
         if kind == "file" and rest:
             return self._file(rest, directory), Origin(f"${{file:{rest}}}")
-        hint = f"; did you mean ${{env:{kind}}}?" if not colon and _NAME.fullmatch(kind) else ""
-        raise _Missing("reference-unknown", f"{quoted(found.group())} refers to nothing; there are {_FORMS}{hint}")
+        if found.group(1) is None:
+            raise _Missing("reference-unknown", f"no '}}' closes the '${{' in this text; there are {_FORMS}")
+        raise _Missing("reference-unknown", _about_unknown(found.group(1)))
 
-    def _variable(self, text: str, reference: str) -> tuple[str, Origin]:
+    def _variable(self, text: str) -> tuple[str, Origin]:
         name, dash, default = text.partition(":-")
         if not _NAME.fullmatch(name):
-            raise _Missing("reference-unknown", f"{quoted(reference)} names no variable; there are {_FORMS}")
+            raise _Missing("reference-unknown", _about_name(text))
         value = self._environ.get(name)
         if dash and not value:
             return default, Origin(f"${{env:{name}}}", is_default=True)
@@ -114,6 +118,28 @@ class Interpolation:
             raise _Missing("reference-file", f"the file {_looked_for(name, path)} is not UTF-8") from None
         self.read[path] = found
         return text.removesuffix("\n").removesuffix("\r")
+
+
+def _about_name(text: str) -> str:
+    """Say why ``${env:TEXT}`` names no variable; what follows the name may be a secret, and is not repeated."""
+    name = _NAME.match(text)
+    if name is None:
+        return f"'${{env:…}}' names no variable; there are {_FORMS}"
+    remedy = f"a name has letters, digits and '_', and a default is written ${{env:{name[0]}:-default}}"
+    return f"{quoted(f'${{env:{name[0]}…}}')} names no variable; {remedy}"
+
+
+def _about_unknown(text: str) -> str:
+    """Say what was probably meant by ``${TEXT}``; what follows the name in it is not repeated."""
+    slip = _SLIP.match(text)
+    if slip is None:
+        return f"'${{…}}' refers to nothing; there are {_FORMS}"
+    name, rest = slip[2], text[slip.end() :]
+    shown = quoted(f"${{{slip[0]}{'…' if rest else ''}}}")
+    hint = ""
+    if slip[1] or not rest or rest.startswith(":-"):
+        hint = f"; did you mean ${{env:{name}{':-default' if rest.startswith(':-') else ''}}}?"
+    return f"{shown} refers to nothing; there are {_FORMS}{hint}"
 
 
 def _looked_for(name: str, path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,29 +23,34 @@ if TYPE_CHECKING:
     from router.config.loading import Loaded
 
 _VERSION: Final = 1
+_NOWHERE: Final = Path()
+_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What went live last: the ``contents`` of the configuration's own files, which of them are fragments, and when.
 
-    What the files refer to is not in it: secrets stay where they are.
+    ``out_of_order`` are the tools that were so then. What the files refer to is not in it: secrets stay where they are.
     """
 
     contents: Mapping[Path, bytes]
     fragments: tuple[Path, ...]
     saved_at: datetime
+    out_of_order: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, loaded: Loaded, now: datetime) -> Self:
         """Take what is to be kept of a configuration; bundled plugins are not its own."""
         own = {path: held for path, held in loaded.own.items() if not path.is_relative_to(bundled.PLUGINS)}
-        return cls(MappingProxyType(own), loaded.fragments, now)
+        broken = tuple(path for path, tool in loaded.routes.tools.items() if tool.out_of_order)
+        return cls(MappingProxyType(own), loaded.fragments, now, broken)
 
     @property
     def substitutes(self) -> Substitutes:
         """The whole of it in place of what stands on the disk."""
-        return Substitutes(self.contents, self.fragments)
+        left_out = {_NOWHERE: self.out_of_order} if self.out_of_order else {}
+        return Substitutes(self.contents, self.fragments, MappingProxyType(left_out))
 
 
 class LastGood:
@@ -57,15 +63,22 @@ class LastGood:
         self.path = directory / f"last-good-{hashlib.sha256(whole.encode()).hexdigest()[:12]}.json"
 
     def read(self) -> Saved | None:
-        """Read what was kept; None where nothing was, or it is not readable any more."""
+        """Read what was kept; None where nothing was, it cannot be understood, or others may have written it.
+
+        Plugins are in it, and whoever writes those can do what we can.
+        """
         try:
+            status = self.path.stat()
+            if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
+                return None
             kept = json.loads(self.path.read_bytes())
             if (kept["version"], kept["config"]) != (_VERSION, self._config):
                 return None
             files = {self._root / name: text.encode("utf-8", "surrogateescape") for name, text in kept["files"].items()}
             fragments = tuple(self._root / name for name in kept["fragments"])
-            return Saved(MappingProxyType(files), fragments, datetime.fromisoformat(kept["saved_at"]))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            saved_at = datetime.fromisoformat(kept["saved_at"])
+            return Saved(MappingProxyType(files), fragments, saved_at, tuple(kept["out_of_order"]))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
 
     def write(self, saved: Saved) -> None:
@@ -75,6 +88,7 @@ class LastGood:
             "config": self._config,
             "saved_at": saved.saved_at.isoformat(),
             "fragments": [self._name(path) for path in saved.fragments],
+            "out_of_order": list(saved.out_of_order),
             "files": {
                 self._name(path): held.decode("utf-8", "surrogateescape") for path, held in saved.contents.items()
             },

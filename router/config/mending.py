@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
+from router.config.remedies import DASHES
+
 if TYPE_CHECKING:
     from router.config.breaks import Broken
 
@@ -13,6 +15,13 @@ _BUDGET: Final = 1_000_000
 
 _MOST: Final = 20
 """So often a file is mended at most."""
+
+
+def _indent_below(line: str) -> int:
+    """Guess how far the line below ``line`` is indented: as far as its keys, or further where they have no value."""
+    bare = line.lstrip()
+    keys = bare.lstrip("- ")
+    return len(line) - len(keys) + (2 if keys.rstrip().endswith(":") else 0)
 
 
 class Mending:
@@ -41,6 +50,9 @@ class Mending:
         if broken.code == "yaml-tab":
             self._expand_tabs()
             return True
+        if broken.code == "yaml-character":
+            self._make_plain(broken.place.line, broken.place.column - 1)
+            return True
         is_full = self._indent(broken.place.line) >= 0
         if is_full:
             self._empty(broken.place.line)
@@ -68,15 +80,31 @@ class Mending:
             self._lines[number - 1] = line[len(line.rstrip("\r\n")) :] or "\n"
             self.gaps.add(number)
 
+    def _make_plain(self, number: int, column: int) -> None:
+        """Put a plain dash or space in the place of one that only looks like it."""
+        line = self._lines[number - 1]
+        rest = line[column + 1 :] if line[column] in DASHES else line[column:].lstrip()
+        width = len(line) - column - len(rest)
+        plain = "-" if line[column] in DASHES else " " * width
+        self._lines[number - 1] = line[:column] + plain + rest
+        self.gaps.add(number)
+
     def _expand_tabs(self) -> None:
-        """Take each tab of an indentation for one level."""
+        """Take each tab of an indentation for one level; lines with tabs begin where the line above lets them."""
+        above, move = "", 0
         for number, line in enumerate(self._lines, 1):
             rest = line.lstrip(" \t")
-            tabs = line[: len(line) - len(rest)].count("\t")
-            if tabs:
-                self._lines[number - 1] = line[: len(line) - len(rest)].replace("\t", "  ") + rest
+            indent = line[: len(line) - len(rest)]
+            if "\t" in indent:
+                width = len(indent.replace("\t", "  "))
+                if "\t" not in above[: len(above) - len(above.lstrip())]:
+                    move = _indent_below(above) - width
+                new = " " * max(0, width + move)
+                self._lines[number - 1] = new + rest
                 self.gaps.add(number)
-                self.shifts[number] = tabs
+                self.shifts[number] = len(new) - len(indent)
+            if rest.strip() and not rest.startswith("#"):
+                above = line
 
     def _indent(self, number: int) -> int:
         """Count the spaces before what stands in a line; -1 where nothing does."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from yaml import events
 
 from router.config.breaks import Broken, TooMuch, Unclosed
+from router.config.conflicts import without_conflicts
 from router.config.document import ROOT, Document, Trail
+from router.config.expected import remedy_at
 from router.config.mending import Mending
 from router.config.scalars import AmbiguousScalar, is_date, meaning
 from router.config.syntax import events_of, readable
-from router.config.wording import kind, quoted
+from router.config.wording import is_telling, kind, quoted
 from router.model.place import Place
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ DEEPEST: Final = 40
 
 MOST_VALUES: Final = 120_000
 """So many values a file may have, counting what its aliases stand for."""
+
+_ASIDE: Final = "what stands here"
+"""How a word is called that may be a secret."""
+
+_SHORT: Final = len("+123456")
 
 _INSTEAD_OF_TAG: Final = {
     "!env": "write ${env:NAME}",
@@ -58,6 +65,7 @@ class _Composer:
     words: set[str] = field(default_factory=set)
     count: int = 0
     has_root: bool = False
+    has_second: bool = False
 
     def take(self, event: events.Event) -> None:
         """Take the next event of the file; raises Broken where nothing that follows can be read."""
@@ -79,6 +87,8 @@ class _Composer:
             case events.DocumentStartEvent() if self.has_root:
                 place = self._place(event)
                 self.faults.error(place, "yaml-documents", "a second document begins here; a file holds one")
+                self.document.unfinished |= self.document.values.keys()  # what follows may belong to any of them
+                self.has_second = True
                 self.skipped = 1  # to the end of the file, as no event ends what was not begun
 
     def _awaits_key(self) -> bool:
@@ -131,20 +141,28 @@ class _Composer:
         place, trail = self._place(event), self._next_trail()
         value: Any = event.value
         if event.tag is not None:
-            self._refuse_tag(place, event.tag)
+            self._refuse_tag(place, event.tag, trail)
             self.document.spoilt.add(trail)
         elif self._is_plain(event):
             try:
                 value = meaning(value)
             except AmbiguousScalar as ambiguous:
-                self.faults.error(place, ambiguous.code, str(ambiguous))
-                self.document.spoilt.add(trail)
+                self._refuse_word(place, trail, value, ambiguous)
             if is_date(event.value) and trail[-1:] != ("at",):
-                message = f"{event.value} is a date to some readers of YAML and text to others; put it into quotes"
+                found = _ASIDE if is_telling(trail) else event.value
+                message = f"{found} is a date to some readers of YAML and text to others; put it into quotes"
                 self.faults.warning(place, "scalar-date", message)
             if value is None and self.mending.gaps and self.mending.is_cut_below(place.line):
                 self.document.spoilt.add(trail)
         self._add(place, event.anchor, trail, value)
+
+    def _refuse_word(self, place: Place, trail: Trail, word: str, ambiguous: AmbiguousScalar) -> None:
+        """Tell of a word that readers take for different things, with what the grammar wants in its place."""
+        found, remedy = ambiguous.shown, remedy_at(trail, word) or ambiguous.remedy
+        if is_telling(trail) or (word.startswith("+") and len(word) > _SHORT):  # that may be a telephone number
+            found, remedy = _ASIDE, "put it into quotes"
+        self.faults.error(place, ambiguous.code, f"{found} {ambiguous.reading}; {remedy}")
+        self.document.spoilt.add(trail)
 
     def _open(self, event: events.CollectionStartEvent, data: dict[str, Any] | list[Any]) -> None:
         place = self._place(event)
@@ -155,27 +173,32 @@ class _Composer:
         trail = self._next_trail()
         self._check_depth(place, trail)
         if event.tag is not None:
-            self._refuse_tag(place, event.tag)
+            self._refuse_tag(place, event.tag, trail)
             self.document.spoilt.add(trail)
         self._add(place, event.anchor, trail, data)
         self.opened.append(_Open(data, trail, event.anchor))
 
     def _take_alias(self, event: events.AliasEvent) -> None:
-        place, name, trail = self._place(event), event.anchor, self._next_trail()
+        place, name, trail = self._place(event), event.anchor or "", self._next_trail()
         if self._awaits_key():
             self._refuse_key(place, "an alias cannot be a key here")
         elif any(open_.anchor == name for open_ in self.opened):
-            self._refuse_alias(place, trail, "alias-cycle", f"*{name} stands within the value that it repeats")
+            self._refuse_alias(
+                place, trail, name, "alias-cycle", "the alias *{} stands within the value that it repeats"
+            )
         elif name not in self.anchors:
-            self._refuse_alias(place, trail, "alias-unknown", f"*{name} repeats nothing: no &{name} stands before it")
+            unknown = (
+                "the alias *{0} repeats nothing: no &{0} stands before it; a text that begins with '*' needs quotes"
+            )
+            self._refuse_alias(place, trail, name, "alias-unknown", unknown)
         else:
             source, value = self.anchors[name]
             self._add(place, None, trail, self._copy(place, source, trail, value))
 
-    def _refuse_alias(self, place: Place, trail: Trail, code: str, message: str) -> None:
+    def _refuse_alias(self, place: Place, trail: Trail, name: str, code: str, message: str) -> None:
         """Tell of an alias that stands for nothing; nothing stands in its place."""
         if code != "alias-unknown" or not self.mending.gaps:  # else its anchor may stand in an emptied line
-            self.faults.error(place, code, f"the alias {message}")
+            self.faults.error(place, code, message.format("…" if is_telling(trail) else name))
         self.document.spoilt.add(trail)
         self._add(place, None, trail, None)
 
@@ -244,10 +267,12 @@ class _Composer:
         if len(trail) > DEEPEST:
             raise TooMuch(place, "file-depth", f"more than {DEEPEST} lists and mappings stand in each other")
 
-    def _refuse_tag(self, place: Place, tag: str) -> None:
+    def _refuse_tag(self, place: Place, tag: str, trail: Trail = ROOT) -> None:
         name = tag.replace("tag:yaml.org,2002:", "!!")
         remedy = _INSTEAD_OF_TAG.get(name.casefold(), "text is told by quotes alone")
-        self.faults.error(place, "yaml-tag", f"the tag {quoted(name)} is not used here; {remedy}")
+        is_known = name.casefold() in _INSTEAD_OF_TAG
+        title = f"the tag {quoted(name)}" if is_known or not is_telling(trail) else "a tag"
+        self.faults.error(place, "yaml-tag", f"{title} is not used here; {remedy}")
 
     def _place(self, event: events.Event) -> Place:
         mark: Any = event.start_mark
@@ -272,7 +297,7 @@ def compose(text: str, file: str, faults: Faults) -> Document | None:
 
     What is no YAML is told, emptied, and the rest read on; what it may have held is marked as ``unfinished``.
     """
-    mending = Mending(readable(text, file, faults))
+    mending = Mending(readable(without_conflicts(text, file, faults), file, faults))
     while True:
         composer = _Composer(Document(None, Place(file, 1, 1)), faults, mending)
         try:
@@ -282,6 +307,8 @@ def compose(text: str, file: str, faults: Faults) -> Document | None:
             faults.error(limit.place, limit.code, limit.message)
             return None
         except Broken as broken:
+            if composer.has_second:
+                return _checked(composer.document, faults, is_whole=not mending.gaps)
             is_bracket = isinstance(broken, Unclosed) and bool(composer.opened)
             place = composer.document.values[composer.opened[-1].trail] if is_bracket else broken.place
             faults.error(place, broken.code, broken.message)
@@ -296,7 +323,9 @@ def _checked(document: Document, faults: Faults, *, is_whole: bool) -> Document 
     """A file must be a mapping; None, and a fault, where it is not."""
     if document.data is None and not document.spoilt:
         if is_whole:
-            message = "the file is empty; the least that it needs is 'version: 1' and a tool"
+            message = (
+                "the file is empty; the least that a routes.yaml needs is 'version: 1', and a fragment needs a tool"
+            )
             faults.error(document.start, "file-empty", message)
         return None
     if not isinstance(document.data, dict):

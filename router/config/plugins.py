@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from referencing.exceptions import Unresolvable
 
-from router.config.document import Document, has, trails_in
+from router.config.document import Document, at, has, trails_in
 from router.config.faults import Faults
 from router.config.inheritance import levels, patch, plugin_layers, routes
 from router.config.schema import Judge, validator
@@ -18,7 +19,7 @@ from router.model.place import Place
 from router.model.routes import OnError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from router.config.document import Trail
     from router.config.inheritance import Layer
@@ -73,8 +74,9 @@ def check_plugins(review: Review, found: Discovery) -> Configs:
     _tell_broken(review, found, first)
     for entry in first.values():
         if entry.name in found.plugins:
+            _check_hooks(review, entry, found.plugins[entry.name])
             _check_configs(review, entry, found.plugins[entry.name], configs)
-    _check_settings(review, first)
+    _check_settings(review, found, first)
     return configs
 
 
@@ -93,6 +95,15 @@ def _tell_broken(review: Review, found: Discovery, used: Mapping[str, Entry]) ->
         if used.keys().isdisjoint(_names(fault)):
             message = f"this plugin cannot be used, and is not switched on: {fault.message}"
             review.faults.warning(Place(fault.file, fault.line, 1), "plugin-broken", message)
+
+
+def _check_hooks(review: Review, entry: Entry, plugin: FoundPlugin) -> None:
+    """A plugin without any hook does nothing: its file was emptied, or its functions are not marked."""
+    if not plugin.hooks:
+        trail: Trail = ("plugins", entry.index, "use")
+        remedy = "mark its functions with @hookimpl, or remove it here"
+        message = f"the plugin {review.shown(trail, entry.name)} has no hook, so it does nothing; {remedy}"
+        review.error(trail, "plugin-empty", message)
 
 
 def _names(fault: PluginFault) -> set[str]:
@@ -145,11 +156,18 @@ def key_of(chain: Sequence[Layer]) -> tuple[Trail, ...]:
 
 
 def _merged(document: Document, configs: Sequence[Layer]) -> Document:
-    """Lay the configs over each other; each value keeps the place at which it was set."""
+    """Lay the configs over each other; each value keeps the place at which it was set, or removed.
+
+    What nobody set is to be told where the config was changed last: there it could be given.
+    """
     data: dict[str, Any] = {}
     for _trail, config in configs:
         data = patch(data, config)
-    merged = Document(data, document.key(configs[0][0]))
+    merged = Document(data, document.key(configs[-1][0]))
+    for above, config in configs:
+        for trail in trails_in(config):
+            if at(config, trail) is None:
+                merged.keys[trail] = document.key((*above, *trail))
     for trail in trails_in(data):
         source = next((*above, *trail) for above, config in reversed(configs) if has(config, trail))
         merged.keys[trail] = document.key(source)
@@ -159,7 +177,12 @@ def _merged(document: Document, configs: Sequence[Layer]) -> Document:
     return merged
 
 
-def _check_settings(review: Review, used: Mapping[str, Entry]) -> None:
+def _is_meant(found: Discovery, name: str, used: Iterable[str]) -> bool:
+    """Say whether one of the plugins in use that there are not is a slip for ``name``; that is told already."""
+    return bool(get_close_matches(name, [each for each in used if each not in found.plugins]))
+
+
+def _check_settings(review: Review, found: Discovery, used: Mapping[str, Entry]) -> None:
     """What a route sets must be for a plugin that is switched on, and for each plugin once."""
     is_sure = not (review.document.hides_fault(("plugins",)) or review.may_lack(("plugins", "more")))
     for layers in levels(review.data):
@@ -171,7 +194,7 @@ def _check_settings(review: Review, used: Mapping[str, Entry]) -> None:
             name, here = same_name(key), (*trail, "plugins", key)
             if spelt.setdefault(name, key) != key:
                 review.key_error(here, "plugin-twice", f"{quoted(key)} and {quoted(spelt[name])} are the same plugin")
-            elif is_sure and name not in used:
+            elif is_sure and name not in used and not (name in found.plugins and _is_meant(found, name, used)):
                 guess = review.faults.near(name, used) or f"; switch it on there with '- use: {name}'"
                 message = f"{review.name(trail)} sets the plugin {quoted(key)}, which is not in 'plugins'{guess}"
                 review.key_error(here, "plugin-off", message)

@@ -60,7 +60,7 @@ class Reader:
     ) -> None:
         self._faults = faults
         self._instead = instead
-        self._running = running
+        self.running = running
         self._interpolation = Interpolation(environ, faults)
         self._own: dict[Path, bytes | None] = {}
 
@@ -74,15 +74,18 @@ class Reader:
         """All that was asked for, with the files that are only referred to."""
         return self._own | self._interpolation.read
 
-    def read(self, path: Path) -> Document | None:
-        """Read one file; None, and at least one fault, where it cannot be read as YAML."""
+    def read(self, path: Path, whence: str = "") -> Document | None:
+        """Read one file; None, and at least one fault, where it cannot be read as YAML.
+
+        ``whence`` continues the sentence about a file that cannot be read.
+        """
         name = str(path)
         self._faults.meet(name)
         try:
             found = self._instead[path] if path in self._instead else contents(path)
         except Unreadable as error:
             self._own[path] = None
-            self._faults.error(Place(name, 1, 1), error.code, f"the file {error}")
+            self._faults.error(Place(name, 1, 1), error.code, f"the file {error}{whence}")
             return None
         self._own[path] = found
         self._compare(path, found)
@@ -98,14 +101,14 @@ class Reader:
 
     def _compare(self, path: Path, found: bytes) -> None:
         """Tell of a file that may have been cut off: a half-written one is often sound YAML."""
-        before = len(self._running.contents.get(path, b""))
+        before = len(self.running.contents.get(path, b""))
         if before >= _LEAST and 0 < len(found) * 2 < before:
             place = Place(str(path), found.count(b"\n") + (not found.endswith(b"\n")), 1)
             message = (
                 f"the file ends here, after {len(found)} bytes; the one that runs has {before}. If it was not cut off,"
                 " reload with POST /-/reload?shorter=accept, or start anew"
             )
-            tell = self._faults.error if self._running.severity is Severity.ERROR else self._faults.warning
+            tell = self._faults.error if self.running.severity is Severity.ERROR else self._faults.warning
             tell(place, "file-shorter", message)
 
 

@@ -24,21 +24,31 @@ _HOMES: Final = {
     "'messages'": "success already failure pending declined unknown_intent no_room",
     "an entry of 'auth'": "secret",
     "an entry of 'plugins'": "use config on_error",
-    "a test": "call expect plugin_faults",
-    "'call' of a test": "tool body headers",
+    "a test": "at call expect plugin_faults",
+    "'call' of a test": "tool body headers identity session method",
     "'expect' of a test": "outcome says attributes",
 }
 _HOME: Final = {key: home for home, keys in _HOMES.items() for key in keys.split()}
 
+DASHES: Final = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2015", "\u2212")
+"""Characters that word processors put in the place of a dash."""
+
 _TIGHT: Final = re.compile(r"([\w-]+):[^\s:/]")
 """A key with its value right behind the colon, which makes the whole of it a text."""
+
+
+_ODD_SPACE: Final = re.compile(r"[\w-]+:([^\S ])")
 
 
 def misplaced(key: str, trail: Trail) -> str:
     """Say where ``key`` belongs that stands in the mapping at ``trail``; nothing where it is known nowhere."""
     if key.startswith("/") and trail != ("tools",):
         return "; a tool's path belongs under 'tools', one level below it"
+    if key[:1].isspace() and key[0] != " ":
+        return f"; U+{ord(key[0]):04X} stands before it, which only looks like a space"
     home = _HOME.get(key)
+    if not home and len(trail) == 2 and trail[0] == "plugins":  # noqa: PLR2004 - an entry of the list
+        return "; what a plugin itself is to know stands under 'config'"
     return f"; that belongs to {home}: look at how far it is indented" if home else ""
 
 
@@ -48,9 +58,19 @@ def remedy_for(trail: Trail, found: Any, kinds: Sequence[str]) -> str:
         return "; put it into quotes"
     if "object" in kinds:
         return _for_mapping(trail, found)
-    if "array" in kinds and isinstance(found, str):
-        return "; a space is missing behind the dash" if found.startswith("-") else "; put it into brackets: [...]"
+    if "array" in kinds:
+        return _for_list(found)
     return "; write it without quotes" if isinstance(found, str) and _is_meant(found, kinds) else ""
+
+
+def _for_list(found: Any) -> str:
+    if isinstance(found, dict) and found:
+        return "; write a dash and a space before each entry: '- ...'"
+    if not isinstance(found, str):
+        return ""
+    if found[:1] in DASHES:
+        return f"; the dash is U+{ord(found[0]):04X}, which only looks like one: write '- '"
+    return "; a space is missing behind the dash" if found.startswith("-") else "; put it into brackets: [...]"
 
 
 def _for_mapping(trail: Trail, found: Any) -> str:
@@ -58,15 +78,23 @@ def _for_mapping(trail: Trail, found: Any) -> str:
         return "; write 'key: value', without a dash before it" if found else ""
     if not isinstance(found, str):
         return ""
-    tight = _TIGHT.match(found)
-    if tight:
-        return f"; a space is missing behind the colon: '{tight[1]}: ...'"
+    colon = _about_colon(found)
+    if colon:
+        return colon
     match trail:
         case ("tools", str(key)) | ("tools", _, "intents", str(key)):
             return misplaced(key, trail[:-1])
         case ("plugins", int()):
             return "; write '- use: NAME'"
     return ""
+
+
+def _about_colon(text: str) -> str:
+    """Say why a text that begins as a key does is none."""
+    tight, odd = _TIGHT.match(text), _ODD_SPACE.match(text)
+    if tight:
+        return f"; a space is missing behind the colon: '{tight[1]}: ...'"
+    return f"; the space behind the colon is U+{ord(odd[1]):04X}, which only looks like one: type ' '" if odd else ""
 
 
 def _is_meant(text: str, kinds: Sequence[str]) -> bool:

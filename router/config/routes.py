@@ -44,11 +44,12 @@ class _Builder:
         self._plugins = entries(review)
         self._flows: dict[str, str] = dict(review.data.get("flows", {}))
         self._configs = configs
+        self._shared: dict[Any, tuple[PluginUse, ...]] = {}
 
     def routes(self, digest: str, out_of_order: Sequence[str]) -> Routes:
         defaults: list[Layer] = [(("defaults",), self._data.get("defaults", {}))]
         tools = {path: Tool(path, self._route(defaults), out_of_order=True) for path in out_of_order}
-        tools |= {path: self._tool(path, tool) for path, tool in self._data["tools"].items()}
+        tools |= {path: self._tool(path, tool) for path, tool in self._data.get("tools", {}).items()}
         return Routes(
             tools=MappingProxyType(tools),
             flows=MappingProxyType(self._flows),
@@ -96,7 +97,7 @@ class _Builder:
             replay=Replay(merged.get("replay", Replay.NONE)),
             dry_run=merged.get("dry_run", False),
             messages=Messages.of(merged.get("messages", {})),
-            plugins=tuple(self._uses(layers)),
+            plugins=self._uses(layers),
         )
 
     def _flow(self, flow: str) -> str:
@@ -105,9 +106,17 @@ class _Builder:
             self._flows[flow] = flow
         return self._flows.get(flow, flow)
 
-    def _uses(self, layers: Sequence[Layer]) -> Iterator[PluginUse]:
-        """Yield the plugins as this route uses them, in the order of the file, less those that it switches off."""
-        for entry in self._plugins:
-            chain = plugin_layers(entry.name, entry.layer, layers)
-            if chain is not None:
-                yield PluginUse(entry.name, MappingProxyType(self._configs[key_of(chain)]), entry.on_error)
+    def _uses(self, layers: Sequence[Layer]) -> tuple[PluginUse, ...]:
+        """Give the plugins as this route uses them, in the order of the file, less those that it switches off.
+
+        Routes that use them alike share what they use: there may be ten thousand.
+        """
+        chains = ((entry, plugin_layers(entry.name, entry.layer, layers)) for entry in self._plugins)
+        wanted = tuple((entry, key_of(chain)) for entry, chain in chains if chain is not None)
+        key = tuple((entry.name, trails) for entry, trails in wanted)
+        if key not in self._shared:
+            self._shared[key] = tuple(
+                PluginUse(entry.name, MappingProxyType(self._configs[trails]), entry.on_error)
+                for entry, trails in wanted
+            )
+        return self._shared[key]

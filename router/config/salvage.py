@@ -8,7 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from router.config.faults import Faults
+from router.config.files import decoded
 from router.config.loading import Frozen
+from router.config.nodes import compose
 from router.config.reading import Substitutes
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from router.config.loading import Attempt
 
-_TOOL: Final = re.compile(r"""^[ {]+(["']?)(/[^\s"':,{}]*)\1\s*:""", re.MULTILINE)
+_TOOL: Final = re.compile(r"""^[ {\t]+(["']?)(/[^\s"':,{}]*)\1\s*:""", re.MULTILINE)
 
 
 def salvage(attempt: Callable[[Substitutes], Attempt], good: Mapping[Path, bytes]) -> Attempt:
@@ -59,5 +62,11 @@ def _frozen(path: Path, first: Attempt, *, has_good_form: bool) -> Frozen:
 
 
 def _tools_in(text: bytes | None) -> tuple[str, ...]:
-    """Find the paths of tools in a text that cannot be understood as a whole."""
-    return tuple(dict.fromkeys(path for _quote, path in _TOOL.findall((text or b"").decode("utf-8", "replace"))))
+    """Find the paths of tools in a file with faults; in what cannot be read as YAML, by the look of the lines."""
+    readable = decoded(text or b"", "", Faults())
+    document = compose(readable, "", Faults()) if readable else None
+    tools = document.data.get("tools") if document is not None else None
+    found = [path for path in tools if path.startswith("/")] if isinstance(tools, dict) else []
+    if document is None or document.unfinished:
+        found += [path for _quote, path in _TOOL.findall(readable or "")]
+    return tuple(dict.fromkeys(found))

@@ -17,7 +17,7 @@ from router.config.document import at
 from router.config.remedies import is_a, misplaced, remedy_for
 from router.config.scalars import AmbiguousScalar, meaning
 from router.config.validation import Validation
-from router.config.wording import about_sid, described, named, quoted, shown
+from router.config.wording import about_sid, described, either, is_telling, named, quoted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +50,9 @@ _LIMITS: Final = {
     "exclusiveMinimum": "is too small: more than {limit}",
     "exclusiveMaximum": "is too large: less than {limit}",
 }
+_NAME: Final = re.compile(r"[\w.-]+")
+"""A key that is nothing but a key; another one may have run into its value."""
+
 _LEAST: Final = ("minLength", "minItems", "minProperties")
 _MOST: Final = 2_000
 """So many violations are looked at; far fewer are told."""
@@ -127,7 +130,9 @@ class Judge:
         found.sort(key=lambda each: document.value(each.trail))  # jsonschema goes through unknown keys in any order
         mistyped = {each.trail for each in found if each.keyword == "type" and not each.is_of_key}
         for each in found:
-            if not document.is_spoilt(each.trail) and (each.keyword == "type" or each.trail not in mistyped):
+            is_cut = each.found is None and each.trail in document.unfinished
+            is_told = document.is_spoilt(each.trail) or (each.keyword != "type" and each.trail in mistyped)
+            if not (is_told or is_cut):
                 self._tell(document, each)
         document.spoilt |= mistyped
         if len(found) == _MOST:
@@ -170,9 +175,10 @@ class Judge:
             if key in known or trail in document.spoilt or any(re.search(pattern, key) for pattern in patterns):
                 continue
             document.spoilt.add(trail)
-            guess = "" if self._code else misplaced(key, error.trail)
+            guess = "" if self._code else _cut_off(document, error, key) or misplaced(key, error.trail)
             guess = guess or self._faults.near(key, known) or f"; it may have: {', '.join(known) or 'nothing'}"
-            message = f"{self._name(error.trail)} has no key {quoted(key)}{guess}"
+            title = "such a key" if is_telling(trail) and not _NAME.fullmatch(key) else f"key {quoted(key)}"
+            message = f"{self._name(error.trail)} has no {title}{guess}"
             self._error(document.key(trail), "key-unknown", message)
 
     def _tell_missing(self, document: Document, error: _Violation) -> None:
@@ -184,7 +190,8 @@ class Judge:
             examples = error.schema.get("properties", {}).get(key, {}).get("examples", [None])
             example = "" if isinstance(examples[0], dict | list | None) else f"; for example {key}: {examples[0]}"
             message = f"{self._name(error.trail)} lacks {quoted(key)}{example}"
-            self._error(document.key(error.trail), "key-missing", message)
+            place = document.keys.get(trail) or document.key(error.trail)  # a layer of a config may have removed it
+            self._error(place, "key-missing", message)
 
     def _about_type(self, document: Document, error: _Violation) -> str:
         expected = " or ".join(_KINDS[each] for each in error.kinds if each != "null") or "nothing"
@@ -201,10 +208,14 @@ class Judge:
         guess, message = "", f"{name} does not fit the schema ({error.keyword})"
         if error.keyword == "None":  # the schema ``false``, which jsonschema places at the mapping around it
             message = f"{name} has something in it that may not be there"
+        elif error.trail[:1] == ("auth",) and str(error.found).startswith("secret:"):
+            guess = "; a space is missing behind the colon: 'secret: ...'"
         elif error.keyword == "enum":
             choices = [choice for choice in error.wanted if isinstance(choice, str)]
-            message = f"{name} is {found}; expected {' or '.join(choices)}"
+            message = f"{name} is {found}; expected {either(choices)}"
             guess = self._faults.near(error.found, choices) if found == quoted(str(error.found)) else ""
+            if not any(choice in error.schema.get("x-message", message) for choice in choices):
+                guess = f"; expected {either(choices)}{guess}"
         elif error.keyword == "const" and is_written and error.found == str(error.wanted):
             guess = f"; write {error.wanted}, without quotes"
         elif error.schema.get("title") == "Flow SID" and is_written and isinstance(error.found, str):
@@ -216,6 +227,15 @@ class Judge:
 
     def _error(self, place: Place, code: str, message: str) -> None:
         self._faults.error(place, self._code or code, message)
+
+
+def _cut_off(document: Document, error: _Violation, key: str) -> str:
+    """Say what makes a key of the end of a sentence: a comma, where the mapping around it stands on one line."""
+    keys = list(error.found)
+    before = (*error.trail, keys[keys.index(key) - 1])
+    is_text = error.found[key] is None and " " in key and isinstance(at(document.data, before), str)
+    is_cut = is_text and document.key(before).line == document.key((*error.trail, key)).line
+    return "; within { } a text with a comma in it needs quotes" if is_cut else ""
 
 
 def _convert(document: Document, error: _Violation) -> bool:

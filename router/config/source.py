@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from router.config.last_good import Saved
-from router.config.loading import attempt
+from router.config.loading import Attempt, attempt
 from router.config.reading import Running
 from router.config.salvage import salvage
+from router.config.watch import Watch
 from router.hooks.host import PluginHost
-from router.model.diagnostic import Severity
+from router.model.diagnostic import Diagnostic, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.config.last_good import LastGood
-    from router.config.loading import Attempt, Loaded
+    from router.config.loading import Loaded
     from router.config.reading import Substitutes
     from router.hooks.discovery import FoundPlugin
+
+READINGS: Final = 3
+"""So often files are read that change meanwhile."""
 
 
 class Source:
@@ -40,13 +44,22 @@ class Source:
         last_good: LastGood | None = None,
         good: Saved | None = None,
     ) -> None:
+        self._path = path
         self._attempt = partial(attempt, path, environ=environ, plugins_dirs=plugins_dirs, make_host=make_host)
         self._last_good = last_good
         self.good = last_good.read() if last_good else good
 
     def begin(self) -> Attempt:
-        """Read the files for a start: where they cannot go live, their last good form does."""
-        found = self.read(may_shrink=True)
+        """Read the files for a start: where they cannot go live, their last good form does.
+
+        That holds for a fault of our own in reading them, too, where there is a last good form.
+        """
+        try:
+            found = self.read(may_shrink=True)
+        except Exception as error:
+            if self.good is None:
+                raise
+            found = self._broken(error)
         if found.loaded is None and self.good is not None:
             revived = self._attempt(substitutes=self.good.substitutes).loaded
             if revived is not None:
@@ -56,8 +69,17 @@ class Source:
     def read(self, *, may_shrink: bool = False) -> Attempt:
         """Read the files anew. A fragment with faults is salvaged by its last good form.
 
-        A file that lost more than half of what is in use is an error, unless it ``may_shrink``.
+        A file that lost more than half of what is in use is an error, unless it ``may_shrink``. Files that change while
+        they are read are read again, and are an error where they do not come to rest.
         """
+        for _ in range(READINGS):
+            found = self._read(may_shrink=may_shrink)
+            if found.watch.look() == found.watch.digest:
+                return found
+        message = "the files change while they are read; what was there is not one state of them, and goes nowhere"
+        return replace(found, loaded=None, diagnostics=(Diagnostic(str(self._path), 1, 1, "files-unsteady", message),))
+
+    def _read(self, *, may_shrink: bool) -> Attempt:
         good = self.good.contents if self.good else {}
         running = Running(good, Severity.WARNING if may_shrink else Severity.ERROR)
 
@@ -65,6 +87,13 @@ class Source:
             return self._attempt(running=running, substitutes=substitutes)
 
         return salvage(try_with, good)
+
+    def _broken(self, error: Exception) -> Attempt:
+        message = (
+            f"the files could not be read: {type(error).__name__}; that is a fault of the router, please report it"
+        )
+        told = Diagnostic(str(self._path), 1, 1, "trial-broken", message)
+        return Attempt(None, (told,), {}, Watch.of(self._path, (), (), {}))
 
     def accept(self, loaded: Loaded, now: datetime) -> None:
         """Take what went live as the last good form; raises OSError where it cannot be kept on the disk."""

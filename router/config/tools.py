@@ -82,4 +82,7 @@ def _check_leads_somewhere(review: Review, layers: list[Layer]) -> None:
         return
     if not inherited(layers).get("flow"):
         remedy = "add 'flow: NAME', 'intents:', or 'query: [flowSid]'" if is_tool else "add 'flow: NAME'"
-        review.key_error(trail, "flow-missing", f"{review.name(trail)} leads to no flow; {remedy}")
+        empty = next((each for each, layer in reversed(layers) if "flow" in layer), None)
+        if empty is not None:
+            trail, remedy = (*empty, "flow"), f"nothing stands behind 'flow:' here; {remedy}"
+        review.key_error(trail, "flow-missing", f"{review.name(layers[-1][0])} leads to no flow; {remedy}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePath
@@ -48,7 +49,8 @@ def _is_pattern(text: str) -> bool:
 def _matching(places: Iterable[tuple[Path, str]]) -> set[Path]:
     found: set[Path] = set()
     for directory, pattern in places:
-        found.update(islice((path for path in directory.glob(pattern) if path.is_file()), _MOST))
+        with suppress(OSError):  # a pattern that is longer than any name
+            found.update(islice((path for path in directory.glob(pattern) if path.is_file()), _MOST))
     return found
 
 

@@ -11,6 +11,8 @@ from router.config.document import at, has
 from router.model.sids import is_sid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.config.document import Document, Trail
 
 _LONGEST: Final = 60
@@ -21,6 +23,12 @@ _OTHER_SIDS: Final = {
     "IS": "a Conversations service",
     "WH": "a webhook",
 }
+_PERSONAL: Final = ("body", "query", "headers", "identity")
+"""Parts of a test's call in which somebody's address may stand."""
+
+_SHELL: Final = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+"""A variable as a shell writes it."""
+
 SECRETIVE: Final = re.compile(r"secret|token|passw|credential|api[_-]?key|private|authorization", re.IGNORECASE)
 """A key with one of these in it may have a secret for its value."""
 
@@ -74,7 +82,7 @@ def _last_key(trail: Trail) -> str:
 def shown(document: Document, trail: Trail, value: Any) -> str:
     """Say what was found: a short value itself; of what is or may be secret only where it came from, or its kind."""
     if trail in document.origins:
-        return f"the value of {document.origins[trail].reference}"
+        return f"the {'value' if value != '' else 'empty value'} of {document.origins[trail].reference}"
     if _may_be_secret(trail, value):
         return f"a {kind(value)} that is not shown here"
     return quoted(value) if isinstance(value, str) else _bare(value)
@@ -84,7 +92,19 @@ def _may_be_secret(trail: Trail, value: Any) -> bool:
     """Judge by the key; under ``auth`` everything may be, as who forgets ``secret:`` writes the secret itself."""
     if trail[:1] == ("auth",) and isinstance(value, str):
         return not (value.startswith("twilio") or get_close_matches(value, ["twilio_signature"]))
-    return trail[:1] != ("flows",) and bool(SECRETIVE.search(_last_key(trail)))
+    return value is not None and not isinstance(value, dict | list) and is_telling(trail)
+
+
+def is_telling(trail: Trail) -> bool:
+    """Say whether what stands at ``trail`` may be a secret by its key, or a person's address."""
+    match trail:
+        case ("auth", *_):
+            return True
+        case ("tests", int(), "call", str(key), *_) if key.startswith(_PERSONAL):
+            return True
+        case ("flows", *_):
+            return False
+    return bool(SECRETIVE.search(_last_key(trail)))
 
 
 def _bare(value: Any) -> str:
@@ -114,15 +134,28 @@ def kind(value: Any) -> str:
             return "text"
         case list():
             return "list"
+        case None:
+            return "blank value"
     return "mapping"
+
+
+def either(choices: Sequence[str]) -> str:
+    """Write choices as people do: ``a, b or c``."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def about_sid(text: str) -> str:
     """Say in which way ``text`` misses being a Flow SID; nothing where it is far from one."""
-    prefix, rest = text[:2], text[2:]
+    if _SHELL.fullmatch(text):
+        return f"; did you mean ${{env:{text[1:]}}}?"
     if text != text.strip():
         return "; there is a space around it"
-    if prefix.isupper() and prefix != "FW" and is_sid(prefix, text):
+    return _about_form(text[:2], text[2:])
+
+
+def _about_form(prefix: str, rest: str) -> str:
+    if prefix.isupper() and prefix != "FW" and is_sid(prefix, prefix + rest):
         return f"; {_OTHER_SIDS.get(prefix, prefix)} has such a SID, no flow"
     if prefix.casefold() != "fw" or not rest:
         return ""

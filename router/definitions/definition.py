@@ -44,7 +44,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class ToolDefinition:
-    """The fields of a tool in the agent's configuration. ``url`` has placeholders for what only its owner knows."""
+    """The fields of a tool in the agent's configuration. ``url`` has placeholders for what only its owner knows.
+
+    ``plugins`` are those that are on for any of its intents; they may read inputs that nobody knows of here.
+    """
 
     path: str
     name: str
@@ -52,6 +55,7 @@ class ToolDefinition:
     inputs: tuple[Input, ...]
     url: str
     method: str = METHOD
+    plugins: tuple[str, ...] = ()
 
 
 def define(tool: Tool, routes: Routes, base_url: str) -> ToolDefinition:
@@ -65,6 +69,7 @@ def define(tool: Tool, routes: Routes, base_url: str) -> ToolDefinition:
         description=one_line(tool.description),
         inputs=tuple(_inputs(tool)),
         url=f"{base_url}{tool.path}{_query(tool, routes)}",
+        plugins=tuple(dict.fromkeys(use.name for route in _ends(tool) for use in route.plugins)),
     )
 
 
@@ -105,9 +110,12 @@ def _names_in(route: Route) -> dict[str, None]:
     return dict.fromkeys(name.removeprefix(_INPUT) for name in found)
 
 
+def _ends(tool: Tool) -> list[Route]:
+    return [intent.route for intent in tool.intents.values()] or [tool.route]
+
+
 def _query(tool: Tool, routes: Routes) -> str:
     """Give what the URL must have: the secret where nothing else proves the caller, the flow where only it can tell."""
-    ends = [intent.route for intent in tool.intents.values()] or [tool.route]
     parts = ["secret=..."] if {method.kind for method in routes.auth} == {AuthKind.SECRET} else []
-    parts += ["flowSid=FW..."] if not all(route.flow for route in ends) else []
+    parts += ["flowSid=FW..."] if not all(route.flow for route in _ends(tool)) else []
     return f"?{'&'.join(parts)}" if parts else ""

@@ -23,7 +23,9 @@ def as_text(definition: ToolDefinition) -> str:
         "Method": definition.method,
         "URL": definition.url,
     }
-    return "\n".join((definition.path, "", *(f"  {field:11}  {value}" for field, value in fields.items()), ""))
+    lines = [definition.path, "", *(f"  {field:11}  {value}" for field, value in fields.items())]
+    lines += [f"  {_by_hand(definition)}"] if definition.plugins else []
+    return "\n".join((*lines, ""))
 
 
 def as_markdown(definition: ToolDefinition) -> str:
@@ -38,7 +40,12 @@ def as_markdown(definition: ToolDefinition) -> str:
         "URL": f"`{definition.url}`",
     }
     rows = "\n".join(f"| {field} | {value} |" for field, value in fields.items())
-    return f"## {_cell(definition.name)}\n\n| Field | Value |\n|---|---|\n{rows}\n\n{fence}ts\n{written}\n{fence}\n"
+    page = f"## {_cell(definition.name)}\n\n| Field | Value |\n|---|---|\n{rows}\n\n{fence}ts\n{written}\n{fence}\n"
+    return f"{page}\n{_cell(_by_hand(definition))}\n" if definition.plugins else page
+
+
+def _by_hand(definition: ToolDefinition) -> str:
+    return f"Inputs that its plugins read must be added by hand: {', '.join(definition.plugins)}."
 
 
 def _cell(text: str) -> str:

@@ -64,7 +64,7 @@ def explain(request: Request, routes: Routes, sources: Sources, *, at: datetime)
     try:
         call = read_call(request)
     except BadRequest as error:
-        return replace(start, ending=Ending(400, str(error)))
+        return replace(start, ending=_unreadable(start, str(error)))
     has_session = "x-session-id" in request.headers
     call = call if has_session else replace(call, conversation=_MADE_UP)
     start = replace(
@@ -101,6 +101,13 @@ def _explain_call(
         plugins=tuple(sources.plugins(owner)),
         notes=(*start.notes, *unfilled(found.route.messages.success, handover)),
     )
+
+
+def _unreadable(start: Explanation, why: str) -> Ending:
+    """Say how it ends where the call cannot be read: who proves nothing is not told so."""
+    if start.is_proved is False:
+        return Ending(403, f"the call proves nothing; if it did, the server would answer HTTP 400: {why}")
+    return Ending(400, why)
 
 
 def _success(found: Resolved, by_url: Mapping[str, Any]) -> Ending:

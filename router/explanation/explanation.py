@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from router.explanation.userinfo import without_userinfo
 from router.model.place import Place
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Explanation:
         return True if True in held else None if None in held else False
 
     def as_json(self) -> dict[str, Any]:
-        """Give the facts by their names, places as ``file``, ``line`` and ``column``."""
+        """Give the facts by their names, places as ``file``, ``line`` and ``column``, URLs without their passwords."""
         whole: dict[str, Any] = _plain(self)
         return {"reaches_a_flow": self.reaches_a_flow, "is_proved": self.is_proved, **whole}
 
@@ -130,4 +131,6 @@ def _plain(value: Any) -> Any:
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
-    return value
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return without_userinfo(value) if isinstance(value, str) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from router.explanation.userinfo import without_userinfo
 from router.model.messages import one_sentence
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def as_text(told: Explanation) -> str:
     rows += [*([_Row("")] if rows else []), *_ending(told)]
     first = max(len(row.label) for row in rows)
     second = max(len(row.where) for row in rows)
-    lines = (f"{row.label:{first}}  {row.where:{second}}  {one_sentence(row.text)}".rstrip() for row in rows)
-    return "\n".join((one_sentence(f"{told.method} {told.url}"), "", *lines))
+    lines = (f"{row.label:{first}}  {row.where:{second}}  {_shown(row.text)}".rstrip() for row in rows)
+    return "\n".join((_shown(f"{told.method} {told.url}"), "", *lines))
 
 
 def _call(told: Explanation) -> Iterator[_Row]:
@@ -116,7 +117,7 @@ def _ending(told: Explanation) -> Iterator[_Row]:
 def _setting(label: str, setting: Setting, *, quotes: bool = False) -> _Row:
     written = setting.written
     by_null = f" (null in {written.removed_by} removed what was inherited)" if written.removed_by else ""
-    return _Row(label, _at(written.place), _told(written, quotes=quotes) + by_null)
+    return _Row(without_userinfo(label), _at(written.place), _told(written, quotes=quotes) + by_null)
 
 
 def _told(written: Written, *, quotes: bool = False) -> str:
@@ -124,6 +125,10 @@ def _told(written: Written, *, quotes: bool = False) -> str:
         return written.hidden
     is_plain = isinstance(written.value, str) and not quotes
     return str(written.value) if is_plain else json.dumps(written.value, ensure_ascii=False)
+
+
+def _shown(text: str) -> str:
+    return one_sentence(without_userinfo(text))
 
 
 def _at(place: Place | None) -> str:

@@ -73,7 +73,7 @@ class _Search:
     def look_into(self, path: Path) -> None:
         """Load a plugin from its file."""
         try:
-            self.read[path] = self._instead[path] if path in self._instead else path.read_bytes()
+            self.read[path] = self._instead[path] if path in self._instead else _contents(path)
             self._keep(same_name(path.stem), execute(path, self.read[path]), str(path))
         except KeyboardInterrupt:
             raise
@@ -129,6 +129,13 @@ def discover(directories: Sequence[Path], instead: Mapping[Path, bytes] = _AS_TH
         if search.takes(same_name(entry.name)):
             search.look_at(entry)
     return Discovery(MappingProxyType(search.plugins), tuple(search.faults), MappingProxyType(search.read))
+
+
+def _contents(path: Path) -> bytes:
+    """Read a plugin's source; raises OSError also for a pipe, which nobody may ever write to."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError("it is no regular file")
+    return path.read_bytes()
 
 
 def _given(directory: Path, instead: Mapping[Path, bytes]) -> set[Path]:

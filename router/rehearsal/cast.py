@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ from router.hooks.host import DEADLINE, PluginFailed, PluginHost
 from router.model.handover import Decline
 from router.model.route_test import PluginFaults
 from router.model.routes import OnError
+from router.rehearsal.blame import located
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
     import pluggy
 
@@ -25,7 +27,8 @@ class Cast(PluginHost):
     """Plays one test. ``tell`` is told of each plugin that fails, unless the test ignores such faults.
 
     ``unusable`` says by name why a plugin cannot be asked, and grows: one that gave no answer in time, ``deadline``
-    seconds, is not asked again, so that it cannot hold up a thousand tests.
+    seconds, is not asked again, so that it cannot hold up a thousand tests. ``declined_by`` names the plugin that
+    declined, if one did; ``is_broken_off`` says that one failed and with that ended the handover.
     """
 
     def __init__(
@@ -39,17 +42,20 @@ class Cast(PluginHost):
     ) -> None:
         super().__init__(manager, deadline=deadline, report=self._note)
         self._ignores = faults is PluginFaults.IGNORE
+        self._manager = manager
         self._unusable = unusable
         self._tell_of = tell
         self._deadline = deadline
         self.declined_by = ""
+        self.is_broken_off = False
 
     async def before_swap(
         self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None]
     ) -> Handover:
         """Ask the guards, and note who declines."""
         try:
-            return await super().before_swap(handover, self._at_hand("before_swap", uses), listed)
+            with self._noted():
+                return await super().before_swap(handover, self._at_hand("before_swap", uses), listed)
         except Decline:
             # This host is made for one test, so the guard that is counted last is the one that was asked last.
             self.declined_by = [plugin for plugin, hook in self.figures if hook == "before_swap"][-1]
@@ -57,13 +63,22 @@ class Cast(PluginHost):
 
     async def add_attributes(self, handover: Handover, uses: Sequence[PluginUse]) -> Mapping[str, Any]:
         """Gather the attributes."""
-        return await super().add_attributes(handover, self._at_hand("add_attributes", uses))
+        with self._noted():
+            return await super().add_attributes(handover, self._at_hand("add_attributes", uses))
 
     async def after_swap(self, _handover: Handover, _outcome: Outcome, _uses: Sequence[PluginUse]) -> None:
         """Tell nobody."""
 
     async def swap_failed(self, _handover: Handover, _error: Exception, _uses: Sequence[PluginUse]) -> None:
         """Tell nobody."""
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except PluginFailed:
+            self.is_broken_off = True
+            raise
 
     def _at_hand(self, hook: str, uses: Sequence[PluginUse]) -> list[PluginUse]:
         """Give the plugins that can be asked; raises PluginFailed where one cannot and its fault is not ignored."""
@@ -80,4 +95,5 @@ class Cast(PluginHost):
         if report.seconds >= self._deadline:
             self._unusable[report.plugin] = "it gave no answer in time in an earlier test, and is not asked again"
         if not self._ignores:
-            self._tell_of(PluginFailed(report.hook, report.reason, report.plugin))
+            reason = located(report.reason, self._manager.get_plugin(report.plugin), report.hook)
+            self._tell_of(PluginFailed(report.hook, reason, report.plugin))

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.rehearsal.blame import located
 from router.rehearsal.runner import run_tests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from router.config import Loaded
-    from router.hooks.host import PluginHost
-    from router.model.routes import PluginUse
     from router.rehearsal.results import Report
 
 
 async def rehearse(loaded: Loaded) -> Report:
     """Run the tests; a plugin that cannot start fails those that need it. Raises nothing that a plugin can cause."""
     plugins = [loaded.available[name] for name in loaded.plugins.names]
-    unusable = await _start(loaded.plugins, [use for use, _place in loaded.switched_on])
+    unusable = await _start(loaded)
     try:
         return await run_tests(loaded.routes, plugins, loaded.tests, unusable=unusable)
     finally:
         await loaded.plugins.stop()
 
 
-async def _start(host: PluginHost, uses: Sequence[PluginUse]) -> dict[str, str]:
+async def _start(loaded: Loaded) -> dict[str, str]:
     """Start the plugins; give those that could not start, and why. Where one fails the host stops all, so try anew."""
     unusable: dict[str, str] = {}
-    while failures := await host.start([use for use in uses if use.name not in unusable]):
-        unusable |= {failure.plugin: f"it did not start: {failure.reason}" for failure in failures}
+    while failures := await loaded.plugins.start(
+        [use for use, _place in loaded.switched_on if use.name not in unusable]
+    ):
+        for each in failures:
+            reason = located(each.reason, loaded.available[each.plugin].plugin, each.hook)
+            unusable[each.plugin] = f"it did not start: {reason}"
     return unusable

@@ -103,11 +103,10 @@ class _Rehearsal:
         answer = await hand_over(call, desk)
         await desk.background.drain(desk.deadline)
         verdict = Verdict(answer, stage.attributes, self._routes, call.identity, cast.declined_by)
-        failures = (
-            *(Failure(test.place, masked(str(fault), call.identity)) for fault in faults),
-            *verdict.failures(test.expectations),
-        )
-        return Result(test, answer, failures, time.perf_counter() - started, cast.declined_by)
+        failures = [Failure(test.place, masked(str(fault), call.identity)) for fault in faults]
+        if not cast.is_broken_off:  # else each expectation would only tell the same fault anew
+            failures += verdict.failures(test.expectations)
+        return Result(test, answer, tuple(failures), time.perf_counter() - started, cast.declined_by)
 
 
 def request_of(call: MadeUpCall) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -85,10 +86,9 @@ def create_app(
 
     def try_anew(good: Saved | None, may_shrink: bool, watch: Watch) -> Attempt:  # noqa: FBT001 - see Reloader
         order = Order(settings.config, dict(environ), settings.plugins_dirs or None, good, may_shrink)
-        with uncollected(spare=owns_process):
-            return workshop.try_apart(order, watch)
+        return workshop.try_apart(order, watch)
 
-    reloader = Reloader(begun.watch, live, source, try_anew, settings, metrics)
+    reloader = Reloader(begun.watch, live, source, try_anew, settings, metrics, gc.collect if owns_process else _leave)
     tools = Tools(reloader, SignatureCheck(settings.auth_tokens), settings.public_url, metrics)
     operations = Operations(reloader, settings.admin_token, metrics)
     app = App(
@@ -98,6 +98,10 @@ def create_app(
     )
     app.state.reloader = reloader
     return app
+
+
+def _leave() -> None:
+    """Leave the garbage to whoever owns the process."""
 
 
 def _desk(loaded: Loaded, gateway: TwilioGateway, deadline: float, clock: Clock, log: FilteringBoundLogger) -> Desk:

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from router.config.reading import digest_of
 from router.errors import ConfigError, HandoverError
 from router.model.diagnostic import Diagnostic, Severity
 from router.web.access import usable_methods
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from router.config.watch import Watch
     from router.desk import Desk
     from router.hooks.discovery import FoundPlugin
-    from router.model.routes import AuthMethod, Routes
+    from router.model.routes import AuthMethod, PluginUse
     from router.settings import Settings
     from router.web.metrics import Metrics
 
@@ -50,6 +52,7 @@ class Live:
 
     ``frozen`` are the fragments that are not as they stand on the disk; ``revived`` says since when all of it is the
     last good form; ``refused`` why the last attempt to replace it did not succeed. Both are empty when all is well.
+    ``available`` are the plugins that could be switched on, ``plugins`` those that are, with digests of their files.
     """
 
     desk: Desk
@@ -60,6 +63,12 @@ class Live:
     revived: str = ""
     refused: str = ""
     available: Mapping[str, FoundPlugin] = field(default_factory=dict)
+    plugins: Mapping[str, str] = field(default_factory=dict)
+
+    def is_as(self, other: Live) -> bool:
+        """Say whether both are the same files, in the same state; one that was revived is like no other."""
+        of_each = ((live.digest, live.fragments, live.frozen) for live in (self, other))
+        return len(set(of_each)) == 1 and not (self.revived or other.revived)
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -71,7 +80,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a reload did: the digest of what is in use now, what changed, and what stands against it."""
+    """What a reload did: the digest of what is in use now, what changed, and what stands against it.
+
+    ``recovered`` says that what stood against it before is mended.
+    """
 
     result: Result
     digest: str
@@ -79,6 +91,7 @@ class Receipt:
     diagnostics: tuple[Diagnostic, ...] = ()
     frozen: tuple[Frozen, ...] = ()
     settings: str = ""
+    recovered: bool = False
 
 
 def go_live(loaded: Loaded, desk: Desk, settings: Settings) -> Live:
@@ -91,14 +104,20 @@ def go_live(loaded: Loaded, desk: Desk, settings: Settings) -> Live:
         frozen=loaded.frozen,
         revived=loaded.saved_at.isoformat(timespec="seconds") if loaded.saved_at else "",
         available=loaded.available,
+        plugins={use.name: _digest_of(use, loaded) for use, _place in loaded.switched_on},
     )
+
+
+def _digest_of(use: PluginUse, loaded: Loaded) -> str:
+    """Digest the file of a plugin; one by entry point has none, and changes with a restart only."""
+    return digest_of([loaded.own.get(Path(loaded.available[use.name].source))])
 
 
 class Reloader:
     """Holds what is ``live``, and where a change of it would show.
 
     ``try_anew`` reads the files: it is told what went live last, whether files may shrink, and what is watched. It may
-    block.
+    block. ``collect`` frees what plugins leave behind, whose modules refer to themselves.
     """
 
     def __init__(
@@ -109,6 +128,7 @@ class Reloader:
         try_anew: Callable[[Saved | None, bool, Watch], Attempt],
         settings: Settings,
         metrics: Metrics,
+        collect: Callable[[], object] = lambda: None,
     ) -> None:
         self.live = live
         self.watch = watch
@@ -116,6 +136,7 @@ class Reloader:
         self._try_anew = try_anew
         self._settings = settings
         self._metrics = metrics
+        self._collect = collect
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self, by: str, *, may_shrink: bool = False) -> Receipt:
@@ -133,20 +154,28 @@ class Reloader:
         try:
             if attempt.loaded is None:
                 raise ConfigError(attempt.diagnostics)
-            if attempt.loaded.digest == old.digest and attempt.loaded.frozen == old.frozen and not old.revived:
-                self.live = replace(old, refused="")
-                return Receipt(Result.UNCHANGED, old.digest)
             new = go_live(attempt.loaded, old.desk, self._settings)
+            if new.is_as(old):
+                self.live = replace(old, refused="", available=new.available)
+                result = Result.DEGRADED if old.frozen else Result.UNCHANGED
+                return Receipt(result, old.digest, frozen=old.frozen, recovered=bool(old.refused))
             await start_plugins(attempt.loaded)
         except HandoverError as error:
             self.live = replace(old, refused=_reason(error))
             return _refusal(error, old)
         self.live = new
-        new.desk.background.start(_succeed(old.desk, new.desk))
+        new.desk.background.start(self._succeed(old.desk, new.desk))
         await self.keep(attempt.loaded)
-        told = await asyncio.to_thread(_told, old.desk.routes, new.desk.routes)
+        told = await asyncio.to_thread(_told, old, new)
         result = Result.DEGRADED if new.frozen else Result.CHANGED
-        return Receipt(result, new.digest, told, frozen=new.frozen)
+        recovered = bool(old.troubles and not new.troubles)
+        return Receipt(result, new.digest, told, frozen=new.frozen, recovered=recovered)
+
+    async def _succeed(self, old: Desk, new: Desk) -> None:
+        """Tell the new plugins, and stop the old ones when the last call that uses them has ended."""
+        await new.plugins.routes_reloaded(old.routes, new.routes)
+        await old.plugins.stop()
+        self._collect()
 
     async def keep(self, loaded: Loaded) -> None:
         """Keep what went live as the last good form."""
@@ -157,6 +186,8 @@ class Reloader:
 
     def _log(self, receipt: Receipt, by: str) -> None:
         log = self.live.desk.log
+        if receipt.recovered:
+            log.info("recovered", by=by, digest=receipt.digest)
         match receipt.result:
             case Result.REFUSED:
                 faults = [receipt.settings] if receipt.settings else [str(each) for each in receipt.diagnostics]
@@ -172,14 +203,10 @@ def log_frozen(frozen: Sequence[Frozen], log: FilteringBoundLogger) -> None:
         log.error("degraded", fragment=each.file, state=str(each), diagnostics=[str(error) for error in each.errors])
 
 
-async def _succeed(old: Desk, new: Desk) -> None:
-    """Tell the new plugins, and stop the old ones when the last call that uses them has ended."""
-    await new.plugins.routes_reloaded(old.routes, new.routes)
-    await old.plugins.stop()
-
-
-def _told(old: Routes, new: Routes) -> tuple[str, ...]:
-    return tuple(changes(old, new, rest=partial(time.sleep, _REST)))
+def _told(old: Live, new: Live) -> tuple[str, ...]:
+    rest = partial(time.sleep, _REST)
+    plugins = (f"changed plugin {name}" for name in sorted(new.plugins) if old.plugins.get(name) != new.plugins[name])
+    return (*changes(old.desk.routes, new.desk.routes, rest), *plugins)
 
 
 def _refusal(error: HandoverError, live: Live) -> Receipt:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pickle
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,9 @@ def main() -> None:
     """Do the work; what plugins print goes to standard error, as the answer has standard output for itself."""
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)
-        for piece in pack(work(pickle.load(sys.stdin.buffer))):  # noqa: S301 - from the process that started us
-            answer.write(piece)
+        with suppress(BrokenPipeError):  # nobody waits for it any more
+            for piece in pack(work(pickle.load(sys.stdin.buffer))):  # noqa: S301 - from the process that started us
+                answer.write(piece)
 
 
 main()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,7 @@ PATIENCE: Final = 120.0
 """Seconds that a trial may take."""
 
 _REST: Final = 0.001
+_FAREWELL: Final = 5.0
 _NICENESS: Final = 10
 """The calls go first."""
 
@@ -66,7 +68,7 @@ class Workshop:
             self._process.kill()
 
     def _try(self, order: Order) -> Attempt:
-        command = [sys.executable, "-m", "router.workshop"]
+        command = [sys.executable, "-P", "-m", "router.workshop"]  # the working directory is no place for modules
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own module
             self._process = process
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
@@ -78,7 +80,8 @@ class Workshop:
                     stdin.write(pickled(order))
                 directories = plugin_directories(order.path, order.plugins_dirs)
                 attempt = unpack(process.stdout, directories, self._make_host, partial(time.sleep, _REST))
-                process.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_FAREWELL)  # a thread of a plugin's may keep it, and all that counts has arrived
                 return attempt
             finally:
                 alarm.cancel()

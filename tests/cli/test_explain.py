@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from router.cli import main
 from router.cli.explain import command
-from tests.config.kit import FLOW, HEAD, write
+from tests.config.kit import FLOW, HEAD, PLUGIN, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +107,7 @@ def test_file_and_settings_are_found_as_by_check(tmp_path: Path) -> None:
 def test_plugins_may_be_looked_for_elsewhere(tmp_path: Path) -> None:
     """``--plugins-dir`` is that of ``check``."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "audit.py").write_text("")
+    (tmp_path / "mine" / "audit.py").write_text(PLUGIN % "None")
     write(tmp_path, HEAD + TOOLS + "plugins: [{use: audit}]\n")
     assert "audit" in run("POST", "/billing", "--plugins-dir", "mine").output
 

@@ -107,8 +107,17 @@ async def test_a_file_with_errors_is_not_asked_about(tmp_path: Path, sandbox: Sa
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"TWILIO_ACCOUNT_SID": ""}, "TWILIO_ACCOUNT_SID: expected AC and 32 hex digits"),
-        ({"TWILIO_AUTH_TOKEN": ""}, "TWILIO_AUTH_TOKEN is not set, nor TWILIO_API_KEY and TWILIO_API_SECRET"),
+        ({"TWILIO_ACCOUNT_SID": ""}, "TWILIO_ACCOUNT_SID is not set, so Twilio cannot be asked; set it\n"),
+        (
+            {"TWILIO_AUTH_TOKEN": ""},
+            "TWILIO_AUTH_TOKEN is not set, so Twilio cannot be asked; set it, or TWILIO_API_KEY and TWILIO_API_SECRET",
+        ),
+        (
+            {"TWILIO_ACCOUNT_SID": " ", "TWILIO_AUTH_TOKEN": ""},
+            "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are not set, so Twilio cannot be asked; set them, or",
+        ),
+        ({"TWILIO_API_KEY": "SK1"}, "TWILIO_API_SECRET is not set, so Twilio cannot be asked; set it\n"),
+        ({"TWILIO_ACCOUNT_SID": "AC12"}, "TWILIO_ACCOUNT_SID: expected AC and 32 hex digits"),
     ],
 )
 async def test_missing_credentials_are_one_line(
@@ -134,6 +143,7 @@ async def test_wrong_credentials_are_told_once(tmp_path: Path, sandbox: Sandbox)
     assert "TWILIO_AUTH_TOKEN" in told
     assert "guessed-token" not in told
     assert len(sandbox.requests) < 20
+    assert told.endswith(f"Twilio was asked about {len(sandbox.requests)} flows\n")
 
 
 async def test_nobody_there_is_told_once(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -145,6 +155,8 @@ async def test_nobody_there_is_told_once(tmp_path: Path, sandbox: Sandbox) -> No
     assert code == 1
     assert told.count("error[") == 1
     assert "error[online-unreachable]: flow 'flow-0' could not be checked online, nor could 1 more: no conn" in told
+    assert "about 2 flows" not in told
+    assert told.endswith("Twilio was not reached\n")
 
 
 async def test_a_busy_twilio_is_asked_again(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -53,6 +53,15 @@ def test_the_table_has_a_line_for_each_end() -> None:
     )
 
 
+def test_no_password_of_a_url_is_shown(tmp_path: Path) -> None:
+    """Where a sentence names a URL with user and password, both forms leave them out."""
+    write(tmp_path, FILE.replace("We take\\nover.", "See https://ann:hunter2@shop/."), audit="None", trace="None")
+    table, programs = (CliRunner().invoke(command, arguments).output for arguments in ([], ["--json"]))
+    assert "See https://…@shop/." in table
+    assert json.loads(programs)["routes"][0]["message"] == "See https://…@shop/."
+    assert "hunter2" not in table
+
+
 def test_json_has_the_places() -> None:
     """For programs each line is an object; a place is null where a value is built in."""
     told = CliRunner().invoke(command, ["--json"])

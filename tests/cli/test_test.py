@@ -196,6 +196,56 @@ def test_a_decline_names_the_plugin(directory: Path) -> None:
     )
 
 
+CHATTY = """
+import os
+import sys
+
+os.write(1, b"as it is imported\\n")
+
+@hookimpl
+def plugin_info():
+    print("as it is looked at")
+    return {}
+
+@hookimpl
+def before_swap():
+    print("as it is asked")
+    os.system("echo a child of it")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_asked"),
+    [
+        (("test", "--format", "json"), True),
+        (("check", "--format", "json"), False),
+        (("routes", "--json"), False),
+        (("schema",), False),
+        (("tools", "--format", "json"), False),
+        (("explain", "POST", "/tools/dry", "--format", "json"), False),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_what_a_plugin_prints_is_no_output(directory: Path, arguments: tuple[str, ...], *, is_asked: bool) -> None:
+    """Programs read stdout: what a plugin prints, writes past Python or lets a child print goes to stderr."""
+    write(directory, TESTS, chatty=CHATTY)
+    ended = subprocess.run([HANDOVER, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert isinstance(json.loads(ended.stdout), dict)
+    assert ended.returncode == 0
+    lines = set(ended.stderr.splitlines())
+    assert {"as it is imported", "as it is looked at"} <= lines
+    assert ({"as it is asked", "a child of it"} <= lines) is is_asked
+
+
+def test_without_a_stderr_a_command_still_works(directory: Path) -> None:
+    """A closed stderr takes nothing from stdout but what plugins print."""
+    write(directory, TESTS)
+    line = f"exec {HANDOVER} test 2>&-"
+    ended = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert ended.stdout.endswith("routes.yaml: 2 passed: 2 of 4 routes reached\n")
+    assert ended.returncode == 0
+
+
 STARTED = """
 import pathlib
 
@@ -232,7 +282,7 @@ def test_a_plugin_that_cannot_start_fails_what_needs_it(directory: Path) -> None
         refusing=refusing,
     )
     shown = told()
-    why = "it did not start: OSError: no database (line 5)"
+    why = "it did not start: plugins/refusing.py:5: OSError: no database"
     assert shown.output.splitlines()[:2] == [
         f"routes.yaml:{TOP + 3}:5: passed: 'a chargeback is a refund'",
         f"routes.yaml:{TOP + 7}:5: failed: 'the recipe': plugin 'refusing' failed in before_swap: {why}",

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from router.cli.tools import command
-from tests.config.kit import FLOW, write
+from tests.config.kit import FLOW, PLUGIN, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +59,30 @@ def test_what_the_agent_still_lacks_goes_to_stderr() -> None:
     ]
     assert "https://YOUR-HOST/support?secret=..." in told.stdout
     assert run("--tool", "/support", "--public-url", URL).stderr == ""
+
+
+def test_tools_of_one_name_are_told_of(tmp_path: Path) -> None:
+    """Also where the name is made from the path; a tool that is asked for alone has no namesake."""
+    write(tmp_path, FILE.replace("  /mute: {", "  /old/support: {description: Old, "))
+    remarks = run("--public-url", URL).stderr.splitlines()
+    told = (
+        "warning: tool '/old/support' is named 'Support', as '/support' is; one agent needs different names for the two"
+    )
+    assert remarks[1:] == [f"routes.yaml:9:3: {told}"]
+    assert "is named" not in run("--tool", "/old/support", "--public-url", URL).stderr
+
+
+def test_inputs_of_plugins_are_to_be_added(tmp_path: Path) -> None:
+    """A tool with a plugin that is on says so in its last line, for people alone."""
+    plugins = "plugins: [{use: audit}, {use: trace}]\n"
+    off = "  /mute: {plugins: {audit: false, trace: false}, "
+    write(tmp_path, plugins + FILE.replace("  /mute: {", off), audit="None", trace="None")
+    added = "Inputs that its plugins read must be added by hand: audit, trace."
+    for form in ("text", "markdown"):
+        assert run("--tool", "/support", "--format", form).stdout.splitlines()[-1].strip() == added
+        assert "by hand" not in run("--tool", "/mute", "--format", form).stdout
+    for form in ("json", "functions"):
+        assert "by hand" not in run("--format", form).stdout
 
 
 def test_who_may_sign_is_told_of_the_secret(tmp_path: Path) -> None:
@@ -123,7 +147,7 @@ def test_no_secret_is_printed() -> None:
 def test_file_and_plugins_are_found_as_by_check(tmp_path: Path) -> None:
     """PATH, HANDOVER_CONFIG and ``--plugins-dir`` mean what they mean there."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "audit.py").write_text("")
+    (tmp_path / "mine" / "audit.py").write_text(PLUGIN % "None")
     (tmp_path / "other.yaml").write_text(FILE + "plugins: [{use: audit}]\n")
     assert run("other.yaml", "--plugins-dir", "mine").exit_code == 0
     assert run("--plugins-dir", "mine", HANDOVER_CONFIG="other.yaml").exit_code == 0

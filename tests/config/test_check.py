@@ -16,7 +16,7 @@ from router import bundled
 from router.cli.check import annotation, command
 from router.config.garbage import uncollected
 from router.model.diagnostic import Diagnostic, Severity
-from tests.config.kit import HEAD, TOOLS, write
+from tests.config.kit import HEAD, PLUGIN, TOOLS, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def test_variables_come_from_dotenv_too(tmp_path: Path) -> None:
 def test_plugins_may_be_looked_for_elsewhere(tmp_path: Path) -> None:
     """``--plugins-dir`` names where plugins are instead of beside the file."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "audit.py").write_text("")
+    (tmp_path / "mine" / "audit.py").write_text(PLUGIN % {})
     write(tmp_path, HEAD + TOOLS + "plugins: [{use: audit}]\n")
     assert CliRunner().invoke(command).exit_code == 1
     assert CliRunner().invoke(command, ["--plugins-dir", "mine"]).exit_code == 0

@@ -25,7 +25,7 @@ def test_fragments_are_merged_in_the_order_of_their_names(tmp_path: Path) -> Non
     fragment(
         tmp_path, "teams/a.yaml", "tools: {/a: {flow: b}}\ntests: [{name: a, call: {tool: /b}, expect: {flow: b}}]\n"
     )
-    found = loaded(tmp_path, HEAD + TOOLS + "include: ['teams/*.yaml', teams/b.yaml, 'none/*.yaml']\n")
+    found = loaded(tmp_path, HEAD + TOOLS + "include: ['teams/*.yaml', teams/b.yaml, 'teams/?.yaml']\n")
     assert found.warnings == ()
     assert list(found.routes.tools) == ["/refunds", "/billing", "/a", "/b"]
     assert found.routes.flows["b"] == flow + "b"
@@ -113,3 +113,20 @@ def test_a_pattern_that_finds_too_much_is_refused(tmp_path: Path, monkeypatch: p
     for number in range(3):
         fragment(tmp_path, f"teams/{number}.yaml", "- wrong\n")
     assert codes(tmp_path, HEAD + TOOLS + "include: ['teams/*']\n") == ["include-many"]
+
+
+def test_a_pattern_that_finds_nothing_is_told(tmp_path: Path) -> None:
+    """A slip in a pattern leaves a team's tools out without a word, so it is a warning at its place."""
+    found = loaded(tmp_path, HEAD + TOOLS + f"include: ['team/*.yaml', '{'a' * 300}/*.yaml']\n")
+    assert [(fault.code, fault.line, fault.column) for fault in found.warnings] == [
+        ("include-nothing", 7, 11),
+        ("include-nothing", 7, 26),
+    ]
+
+
+def test_a_fragment_that_is_missing_is_told_with_who_names_it(tmp_path: Path) -> None:
+    """The fault is the fragment's, and says where it is named and which was meant."""
+    fragment(tmp_path, "teams/sales.yaml", "tools: {/a: {flow: refunds}}\n")
+    (told,) = faults(write(tmp_path, HEAD + TOOLS + "include: [teams/sales.yml]\n"))
+    root = tmp_path / "routes.yaml"
+    assert told.message == f"the file does not exist; 'include' names it in {root}:7; did you mean 'sales.yaml'?"

@@ -202,11 +202,11 @@ def test_a_plugin_that_changed_is_another_configuration(tmp_path: Path) -> None:
     """Who edits a plugin's file and reloads gets the new one: the digest is over it too, if it is switched on."""
     (tmp_path / "plugins").mkdir()
     plugin = tmp_path / "plugins" / "later.py"
-    plugin.write_text("from router import hookimpl\n")
+    plugin.write_text(PLUGIN % {})
     path = write(tmp_path, HEAD + "plugins: [{use: later}]\n" + TOOLS)
     before = load(path, environ={})
     assert plugin in before.files
-    plugin.write_text("from router import hookimpl  # changed\n")
+    plugin.write_text(f"{PLUGIN % {}}# changed\n")
     assert load(path, environ={}).digest != before.digest
 
 

@@ -226,3 +226,75 @@ def test_no_structure_gives_a_traceback(tmp_path: Path, structure: dict[str, obj
     """Whatever is put under the keys of the grammar, the checks meet nothing that they cannot judge."""
     text = "version: 1\n" + (yaml.safe_dump(structure, width=10_000) if structure else "")
     assert "auth-missing" in codes(tmp_path, text) or "auth" in structure
+
+
+SECTIONS = st.sampled_from(
+    ["include", "fragments", "flows", "auth", "assistant_webhooks", "defaults", "plugins", "tools", "tests"]
+)
+SOUND = f"""version: 1
+flows: {{refunds: {FLOW}}}
+auth: [twilio_signature]
+defaults: {{messages: {{success: Ok}}}}
+plugins: [{{use: conversation-attributes, config: {{key: a}}}}]
+tools: {{/a: {{intents: {{x: {{flow: refunds, aliases: [y]}}}}, fallback: x}}}}
+tests: [{{name: n, call: {{tool: /a, body: {{intent: x}}}}, expect: {{outcome: handed_over, flow: refunds}}}}]
+"""
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SECTIONS, JSON)
+@example("tools", None)
+@example("tools", [{"x": 1}])
+@example("tools", False)  # noqa: FBT003 - a value of the file
+@example("tools", "/b")
+def test_no_section_upsets_the_checks_of_the_others(tmp_path: Path, section: str, value: object) -> None:
+    """Whatever stands in the place of one section, the others of a good file are judged without a traceback."""
+    whole = {**yaml.safe_load(SOUND), section: value}
+    told = faults(write(tmp_path, yaml.safe_dump(whole, width=10_000)))
+    assert value is not None or section == "fragments" or told
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(SOUND)), st.integers(0, 12), st.sampled_from((*PIECES, *CONTROLS, "\u00a0", "\u2013 ")))
+def test_no_slip_gives_a_traceback(tmp_path: Path, start: int, length: int, instead: str) -> None:
+    """A good file with something cut out and something put in loads, or has placed faults."""
+    told = faults(write(tmp_path, SOUND[:start] + instead + SOUND[start + length :]))
+    assert all(fault.line >= 1 and fault.column >= 1 for fault in told)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "column"),
+    [
+        ("    flow:", " \u00a0\u2003 flow:", "yaml-character", 2),
+        ("    flow:", "\tflow:", "yaml-tab", 1),
+        ("    flow:", "  \t  flow:", "yaml-tab", 3),
+        ("version: 1", "\n# why\n version: 1", "yaml-indent", 1),
+        ("flow: refunds", "flow: refunds\n---\n\tx: y\nz: @", "yaml-documents", 1),
+    ],
+)
+def test_one_slip_is_one_fault(old: str, new: str, code: str, column: int, tmp_path: Path) -> None:
+    """A space, a tab or a mark that stands where it should not is told once, and nothing else because of it."""
+    text = f"version: 1\nflows: {{refunds: {FLOW}}}\nauth: [twilio_signature]\ntools:\n  /a:\n    flow: refunds\n"
+    (told,) = faults(write(tmp_path, text.replace(old, new)))
+    assert (told.code, told.column) == (code, column)
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "0123456",
+        "*hunter2",
+        "!hunter2 x",
+        "2026-01-31",
+        "${S:-hunter2}",
+        "${env:X-hunter2}",
+        "${env:-hunter2}",
+        "${ hunter2}",
+    ],
+)
+def test_no_slip_tells_a_secret(slip: str, tmp_path: Path) -> None:
+    """However a secret is mistaken for YAML or for a reference, what is told of it has no part of its value."""
+    text = HEAD.replace("[twilio_signature]", f"[twilio_signature, {{secret: {slip!r}}}]") + TOOLS
+    for each in (text, text.replace(f"'{slip}'", slip)):
+        told = "\n".join(map(str, faults(write(tmp_path, each))))
+        assert not any(word in told for word in ("hunter2", "0123456", "2026-01"))

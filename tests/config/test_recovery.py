@@ -47,7 +47,8 @@ BREAKS = {
     "double quotes",
     "a: [b, c\nd: 1\n": "1:4 yaml-bracket: no ']' closes the '[' that stands here",
     "a: {b: c\nd: 1\n": "1:4 yaml-bracket: no '}' closes the '{' that stands here",
-    "a: {b: c d: e}\n": "1:11 yaml-bracket: ',' or '}' is missing here; text with one of , [ ] { } in it needs quotes",
+    "a: {b: c d: e}\n": "1:11 yaml-bracket: ',' or '}' is missing here; text with a colon and a space in it "
+    "needs quotes",
     "a: [b,\n": "1:4 yaml-bracket: no bracket closes this one",
     "a: [b]]\n": "1:7 yaml-bracket: no bracket is open that this ']' could close",
     "a: @b\n": "1:4 yaml-syntax: text that begins with '@' needs quotes",

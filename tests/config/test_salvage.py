@@ -64,9 +64,7 @@ def test_a_broken_fragment_keeps_its_last_good_form(tmp_path: Path) -> None:
     assert states(live(found)) == {"a.yaml": True}
     assert {each.code for each in found.errors} == {"flow-unknown", "key-unknown"}
     assert live(found).frozen[0].errors == found.errors
-    assert str(live(found).frozen[0]).endswith(
-        "a.yaml has faults, and its last good form still answers; the first: line 1, flow-unknown"
-    )
+    assert str(live(found).frozen[0]).endswith("teams/a.yaml:1: flow-unknown")
 
 
 @pytest.mark.parametrize("text", ["{flow: refnds, intents: {x: {flow: refunds}}}", "{", "[", "{flow: !!python 1}"])
@@ -76,7 +74,7 @@ def test_without_a_good_form_its_tools_are_out_of_order(tmp_path: Path, text: st
     found = live(salvaged(tmp_path))
     assert states(found) == {"a.yaml": False}
     broken = [path for path, tool in found.routes.tools.items() if tool.out_of_order]
-    assert broken == ["/a", "/e"]
+    assert set(broken) == {"/a", "/c d", "/e"}
     assert found.routes.tools["/b"].route.flow
     assert "its tools are out of order" in str(found.frozen[0])
 
@@ -115,6 +113,22 @@ def test_what_leans_on_a_broken_fragment_falls_with_it(tmp_path: Path) -> None:
     found = live(salvaged(tmp_path))
     assert states(found) == {"a.yaml": False, "b.yaml": False}
     assert not found.routes.tools["/a"].out_of_order
+
+
+def test_where_all_tools_stand_in_a_broken_fragment_the_rest_still_goes_live(tmp_path: Path) -> None:
+    """A root without tools of its own, and with a test that calls the broken one's, comes up all the same."""
+    team(tmp_path, a="tools: {/a: {flow: nowhere}}\n")
+    test = "tests: [{name: x, call: {tool: /a}, expect: {outcome: failed}}]\n"
+    found = live(salvaged(tmp_path, root=ROOT.replace(TOOLS, "") + test))
+    assert [(path, tool.out_of_order) for path, tool in found.routes.tools.items()] == [("/a", True)]
+
+
+def test_what_is_written_like_a_tool_is_none(tmp_path: Path) -> None:
+    """A line of a text that looks like a path is no tool; one in braces, or behind a tab, is."""
+    text = "tools:\n  /a:\n    description: |\n      /b: not a tool\n    flow: nowhere\n"
+    team(tmp_path, a=text, b="tools: {/c: {flow: nowhere}}\n", c="tools:\n\t/d: {flow: refunds}\n")
+    found = live(salvaged(tmp_path))
+    assert {path for path, tool in found.routes.tools.items() if tool.out_of_order} == {"/a", "/c", "/d"}
 
 
 @pytest.mark.parametrize("root", ["fragments: strict\n", "tools: []\n", "plugins: [{use: nowhere}]\n"])

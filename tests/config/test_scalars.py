@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from router.config.scalars import AmbiguousScalar, is_date, meaning
@@ -65,3 +67,12 @@ def test_a_date_is_known_as_such(word: str, date: bool) -> None:  # noqa: FBT001
     """What YAML 1.1 reads as a date is text here, and known for what it looks like."""
     assert is_date(word) is date
     assert word == "20260131" or isinstance(meaning(word) or "", str)
+
+
+@pytest.mark.parametrize("begin", ["9", "1_", "1.9", "1:3", "+", "-9", "0x", ".5"])
+def test_a_long_word_is_judged_in_linear_time(begin: str) -> None:
+    """A word of a hundred thousand digits that is no number in the end takes no longer than its length lets expect."""
+    started = time.perf_counter()
+    assert meaning(begin + "9" * 100_000 + "x") == begin + "9" * 100_000 + "x"
+    assert isinstance(meaning(begin + "9:1" * 30_000 + "x"), str)
+    assert time.perf_counter() - started < 1  # a quadratic one takes minutes

@@ -12,6 +12,7 @@ import pytest
 
 from router import bundled
 from router.config import LastGood, Source
+from router.config.watch import Watch
 from router.model.diagnostic import Severity
 from tests.config.kit import HEAD, TOOLS, write
 
@@ -82,6 +83,61 @@ def test_without_a_last_good_form_a_broken_file_does_not_start(path: Path) -> No
     assert Source(path, environ={}).begin().loaded is None
 
 
+def test_a_fault_of_our_own_does_not_keep_the_last_good_form_from_coming_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where reading breaks in a way that nobody thought of, what went live last does; without it that is raised."""
+    started(path)
+
+    def broken(_source: Source, **_how: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Source, "read", broken)
+    found = source(path).begin()
+    assert found.loaded is not None
+    assert [each.code for each in found.diagnostics] == ["trial-broken"]
+    with pytest.raises(ZeroDivisionError):
+        Source(path, environ={}).begin()
+
+
+def test_a_tool_that_was_out_of_order_is_so_again(path: Path) -> None:
+    """A restart on broken files brings back all that was live, also what was only told to be out of order."""
+    (path.parent / "teams" / "b.yaml").write_text("tools: {/b: {flow: nowhere}}\n")
+    assert started(path).routes.tools["/b"].out_of_order
+    path.write_text("}")
+    found = source(path).begin().loaded
+    assert found is not None
+    assert found.routes.tools["/b"].out_of_order
+
+
+def test_files_that_change_while_they_are_read_are_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is one state of the files; where they do not come to rest, nothing goes live."""
+    looks = [1]
+    look = Watch.look
+
+    def unsteady(watch: Watch) -> str:
+        if looks:
+            looks.pop()
+            return "something else"
+        return look(watch)
+
+    monkeypatch.setattr(Watch, "look", unsteady)
+    assert source(path).read().loaded is not None
+    looks += [1] * 3
+    (told,) = source(path).read().diagnostics
+    assert told.code == "files-unsteady"
+
+
+@pytest.mark.parametrize("mode", [0o660, 0o606])
+def test_what_others_may_have_written_is_not_taken(path: Path, mode: int) -> None:
+    """Plugins are in it: a file that others may write to is not trusted."""
+    started(path)
+    kept = LastGood(path.parent / "state", path)
+    assert kept.read() is not None
+    kept.path.chmod(mode)
+    assert kept.read() is None
+
+
 def test_what_was_revived_is_not_kept_again(path: Path) -> None:
     """The last good form keeps its time, however often a server starts with it."""
     started(path)
@@ -111,7 +167,10 @@ def test_files_from_elsewhere_and_of_any_bytes_are_kept(tmp_path: Path) -> None:
     """A plugin of another directory is known by its whole path, and bytes that are no UTF-8 come back as they were."""
     (tmp_path / "elsewhere").mkdir()
     plugin = tmp_path / "elsewhere" / "odd.py"
-    plugin.write_bytes(b"# -*- coding: latin-1 -*-\nfrom router import hookimpl\nNAME = '\xe4'\n")
+    plugin.write_bytes(
+        b"# -*- coding: latin-1 -*-\nfrom router import hookimpl\nNAME = '\xe4'\n"
+        b"@hookimpl\ndef plugin_info(): return {}\n"
+    )
     (tmp_path / "conf").mkdir()
     path = write(tmp_path / "conf", HEAD + TOOLS + "plugins: [{use: odd}]\n")
     kept = LastGood(tmp_path / "state", path)
@@ -182,6 +241,9 @@ def test_a_file_that_lost_more_than_half_is_refused(path: Path) -> None:
     assert [each.errors[0].code for each in frozen.frozen] == ["file-shorter"]
     assert "/f29" in frozen.routes.tools
     fragment.unlink()
-    gone = running.read().loaded
+    (lost,) = running.read().errors
+    assert lost.code == "include-nothing"
+    assert "1 that it found are in use" in lost.message
+    gone = running.read(may_shrink=True).loaded
     assert gone is not None
     assert gone.frozen == ()

@@ -18,7 +18,7 @@ from router.model.messages import Messages
 from router.model.routes import Routes, Tool
 from router.web import body as web_body
 from router.web import endpoints
-from tests.config.kit import FLOW, OTHER
+from tests.config.kit import FLOW, OTHER, loaded
 from tests.explanation.kit import FILE, NOW, SECRET, UNLISTED, configured, explained
 
 if TYPE_CHECKING:
@@ -102,6 +102,13 @@ def test_for_each_other_intent_it_is_told_why_not(config: Loaded) -> None:
         ("/support", {"intent": "invoic"}, "none", "no intent is called 'invoic'; did you mean 'invoice'?"),
         ("/support", {"intent": "zzz"}, "none", "no intent is called 'zzz'"),
         ("/support", {}, "none", "the call has no input 'intent'"),
+        ("/support", {"intent": None}, "none", "the call has no input 'intent'"),
+        (
+            "/support",
+            {"order": 1, "Intent": "refund"},
+            "none",
+            "the call has no input 'intent'; did you mean 'intent' by 'Intent'?",
+        ),
         ("/support", {"intent": 7}, "none", "the input 'intent' is a number, expected a text"),
         ("/falling", {"wish": "zzz"}, "fallback", "other, as the fallback: no intent is called 'zzz'"),
         (
@@ -123,6 +130,30 @@ def test_how_the_intent_was_found_is_told(url: str, body: Any, by: str, told: st
     if by == "fallback":
         assert intent.match is not None
         assert at(intent.match.place).startswith("other, intents")
+
+
+def test_an_alias_from_the_environment_is_told_by_its_reference(tmp_path: Path) -> None:
+    """Whether it matches, is near or is none of it, what it is stays where it came from."""
+    text = FILE.replace("[money back, chargeback]", '[money back, "${env:WORD}"]')
+    config = loaded(tmp_path, text, {"WORD": "zarathustra"}, audit="None", trace="None")
+    hidden = "the value of ${env:WORD}"
+    met = explained(config, "POST", "/support", json='{"intent": "Zarathustra"}').intent
+    assert met is not None
+    assert (met.told, met.match and met.match.hidden) == (f"refund, by its alias {hidden}", hidden)
+    told = explained(config, "POST", "/support", json='{"intent": "zarathustr"}')
+    assert told.ending.why == f"no intent is called 'zarathustr'; did you mean {hidden}?"
+    assert others(config, "invoice")["refund"] == f"neither 'refund' nor 'money back', {hidden} is 'invoice'"
+    assert "zarathustra" not in json.dumps(told.as_json()) + as_text(told)
+
+
+def test_no_password_of_a_url_is_told(tmp_path: Path) -> None:
+    """Neither in a config, nor in a list of one, nor in a sentence; people and programs still see the host."""
+    text = FILE.replace("level: 2", "url: 'postgresql://ann:hunter2@db/x', more: ['https://hunter2@h/']")
+    text = text.replace("Order {input.order} of {identity}", "See https://ann:hunter2@shop/")
+    told = explained(loaded(tmp_path, text, audit="None", trace="None"), "POST", "/support?intent=refund")
+    for shown in (as_text(told), json.dumps(told.as_json(), ensure_ascii=False)):
+        assert "hunter2" not in shown
+        assert all(host in shown for host in ("postgresql://…@db/x", "https://…@h/", "https://…@shop/"))
 
 
 def test_an_unknown_intent_ends_with_the_sentence_for_it(config: Loaded) -> None:
@@ -175,15 +206,35 @@ def test_of_many_tools_only_some_are_listed(config: Loaded) -> None:
             "the body is not readable JSON: Expecting property name enclosed in double quotes at line 1 column 2",
         ),
         ("POST", {"json": "[]"}, 400, "the body is a JSON list; expected an object of inputs, such as {}"),
+        (
+            "GET",
+            {"url": "/support?a=%ff"},
+            400,
+            "the query cannot be read: expected percent-encoded UTF-8, found bytes",
+        ),
     ],
 )
 def test_what_the_server_does_not_take_is_told_in_its_words(
     method: str, parts: dict[str, Any], status: int, why: str, config: Loaded
 ) -> None:
     """Another method, a large body and an unreadable one end before any intent is looked for."""
-    told = explained(config, method, "/support", **parts)
-    assert (told.ending.status, told.ending.why, told.intent) == (status, why, None)
+    signed = {"headers": ["X-Twilio-Signature: abc"], "url": "/support"}
+    told = explained(config, method, **{**signed, **parts})
+    assert (told.ending.status, told.intent) == (status, None)
+    assert told.ending.why.startswith(why)
     assert told.tool is not None
+
+
+def test_who_proves_nothing_is_not_told_what_is_wrong_with_the_call(tmp_path: Path) -> None:
+    """The server answers 403 before it reads a call, and 400 to who shows the secret; large bodies come before both."""
+    config, proved = configured(tmp_path, SECRET), {"headers": [f"X-Handover-Secret: {SECRET}"]}
+    for parts, status in (({}, 403), (proved, 400)):
+        told = explained(config, "POST", "/support", json="{", **parts)
+        assert told.ending.status == status
+        assert ("proves nothing" in told.ending.why) is (status == 403)
+        text = as_text(told)
+        assert [line for line in text.splitlines() if line.endswith(f" HTTP {status}")] == [text.splitlines()[-1]]
+    assert explained(config, "POST", "/support", json=f'"{"x" * 70_000}"').ending.status == 413
 
 
 def test_the_limits_are_the_servers() -> None:

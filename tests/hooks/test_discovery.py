@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -320,3 +321,9 @@ def test_a_source_can_be_given_instead_of_the_file(tmp_path: Path) -> None:
     found = discover([tmp_path], given)
     assert [(plugin.name, plugin.version) for plugin in found.plugins.values()] == [("gone", "7"), ("one", "7")]
     assert dict(found.read) == {path: source, gone: source}
+
+
+def test_a_pipe_is_no_plugin(tmp_path: Path) -> None:
+    """What nobody may ever write to is not waited for."""
+    os.mkfifo(tmp_path / "pipe.py")
+    assert "it is no regular file" in only_fault(discover([tmp_path])).message

@@ -220,10 +220,32 @@ async def test_a_decline_names_its_plugin(tmp_path: Path) -> None:
 async def test_a_plugin_that_fails_fails_the_test(tmp_path: Path) -> None:
     """Its name and the reason are told at the test, also where all expectations hold; the address is masked."""
     report = await rehearse(loaded(tmp_path, one_test(CUSTOMER, "{outcome: failed}"), broken=BROKEN))
+    where = tmp_path / "plugins" / "broken.py:6"
     assert messages(report) == [
-        "plugin 'broken' failed in before_swap: RuntimeError: no database at whatsapp:+… (line 6)"
+        f"plugin 'broken' failed in before_swap: {where}: RuntimeError: no database at whatsapp:+…"
     ]
     assert report.failures[0].place == report.results[0].test.place
+
+
+@pytest.mark.parametrize("hook", ["before_swap", "add_attributes"])
+async def test_a_crash_is_told_once(tmp_path: Path, hook: str) -> None:
+    """What the call then lacks is the crash's doing, and no expectation tells it anew."""
+    expect = "{outcome: handed_over, flow: refunds, says: desk, attributes: {handover: {intent: refund}}}"
+    broken = BROKEN.replace("before_swap", hook)
+    report = await rehearse(loaded(tmp_path, one_test(REFUND, expect), broken=broken))
+    (told,) = messages(report)
+    assert told.startswith(f"plugin 'broken' failed in {hook}: {tmp_path}/plugins/broken.py:6: RuntimeError")
+    assert report.results[0].answer is not None
+    assert report.results[0].answer.outcome is Outcome.FAILED
+
+
+async def test_a_crash_that_ends_nothing_hides_no_expectation(tmp_path: Path) -> None:
+    """Where the handover went on, what does not hold is told beside the crash."""
+    path = write(tmp_path, one_test(REFUND, "{flow: billing}"), broken=BROKEN)
+    path.write_text(path.read_text().replace("{use: broken}", "{use: broken, on_error: continue}"))
+    crash, expectation = messages(await rehearse(load(path, environ={})))
+    assert crash.startswith("plugin 'broken' failed in before_swap: ")
+    assert expectation == "expected flow 'billing', got 'refunds'"
 
 
 async def test_a_plugin_that_may_fail_fails_the_test_too(tmp_path: Path) -> None:
@@ -276,7 +298,6 @@ async def test_a_plugin_that_could_not_start_fails_the_tests_that_use_it(tmp_pat
     report = await rehearse(loaded(tmp_path, section, notes=NOTES), unusable={"notes": "it did not start"})
     assert messages(report) == [
         "plugin 'notes' failed in before_swap: it did not start",
-        "expected attributes ours.intent '', got nothing",
     ]
     assert [result.test.name for result in report.failed] == ["another"]
 

@@ -124,3 +124,12 @@ async def test_a_plugin_that_does_not_start_ends_the_start(tmp_path: Path) -> No
     with pytest.raises(RuntimeError, match="the app did not start"):
         async with running_router(tmp_path, ROOT.replace("{name: one}", "{name: one, fails: true}")):
             pass
+
+
+async def test_a_plugin_that_was_edited_is_named(tmp_path: Path) -> None:
+    """The receipt tells that a plugin is another one now, though no route changed."""
+    write(tmp_path)
+    async with running_router(tmp_path, ROOT) as router:
+        (tmp_path / "plugins" / "life.py").write_text(LIFE + "# edited\n")
+        reply = await reload(router, ROOT)
+        assert (reply.status, reply.json["changes"]) == (200, ["changed plugin life"])
