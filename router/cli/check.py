@@ -11,7 +11,6 @@ from router.cli.excerpt import Excerpts
 from router.cli.hints import hints, where_to_read
 from router.cli.pages import page
 from router.cli.subject import about_a_configuration
-from router.config.garbage import uncollected
 from router.errors import ConfigError
 from router.model.diagnostic import Severity
 
@@ -52,8 +51,7 @@ def command(subject: Subject, form: str, code: str | None, *, online: bool) -> N
     diagnostics: Sequence[Diagnostic]
     asked = "Twilio was not asked, as the file itself has errors"
     try:
-        with uncollected():
-            loaded = subject.load()
+        loaded = subject.load()
         routes, diagnostics = loaded.routes, loaded.warnings
         if online:
             found, count = _online(loaded, subject.environ)

@@ -35,13 +35,15 @@ class Faults:
 
     def error(self, place: Place, code: str, message: str) -> None:
         """Note what keeps the file from going live."""
-        self._note(Diagnostic(*place, code, message))
+        self.tell(place, code, message, Severity.ERROR)
 
     def warning(self, place: Place, code: str, message: str) -> None:
         """Note what is odd but works."""
-        self._note(Diagnostic(*place, code, message, Severity.WARNING))
+        self.tell(place, code, message, Severity.WARNING)
 
-    def _note(self, diagnostic: Diagnostic) -> None:
+    def tell(self, place: Place, code: str, message: str, severity: Severity) -> None:
+        """Note what is as bad as whoever loads the file takes it to be."""
+        diagnostic = Diagnostic(*place, code, message, severity)
         self.meet(diagnostic.file)
         if len(self._found) < MOST or diagnostic in self._found:
             self._found[diagnostic] = None

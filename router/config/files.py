@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from router.model.place import Place
@@ -40,6 +41,14 @@ def contents(path: Path) -> bytes:
     if len(found) > LARGEST:
         raise Unreadable("file-large", f"has more than {LARGEST:,} bytes")
     return found
+
+
+def matching(directory: Path, pattern: str, most: int) -> list[Path]:
+    """Find the files that ``pattern`` names, ``most`` of them at the most; none where it is no file's name."""
+    try:
+        return list(islice((path for path in directory.glob(pattern) if path.is_file()), most))
+    except OSError:  # a pattern that is longer than any name
+        return []
 
 
 def decoded(found: bytes, file: str, faults: Faults) -> str | None:

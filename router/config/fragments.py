@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from router.config.document import Document, Trail, trails_in
+from router.config.files import matching
 from router.config.wording import kind, named, quoted
-from router.model.diagnostic import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,15 +58,9 @@ class Inclusion:
         if fragment not in self._named or fragment.exists():
             return ""
         place = self._document.value(self._named[fragment])
-        beside = [path.name for path in self._find(fragment.parent, "*") if path.is_file()]
+        beside = [path.name for path in matching(fragment.parent, "*", MOST)]
         guess = self._faults.near(fragment.name, beside)
         return f"; 'include' names it in {place.file}:{place.line}{guess}"
-
-    def _find(self, directory: Path, pattern: str) -> list[Path]:
-        try:
-            return list(islice((path for path in directory.glob(pattern) if path.is_file()), MOST + 1))
-        except OSError:  # a pattern that is longer than any name
-            return []
 
     def _matching(self, pattern: str, trail: Trail) -> list[Path]:
         directory, place = self._path.parent, self._document.value(trail)
@@ -82,7 +75,7 @@ class Inclusion:
         if not any(character in pattern for character in "*?["):
             found = [directory / pattern]
         else:
-            found = self._find(directory, pattern)
+            found = matching(directory, pattern, MOST + 1)
         if not found:
             self._tell_nothing(pattern, place)
         if len(found) > MOST:
@@ -99,9 +92,9 @@ class Inclusion:
         if not lost:
             self._faults.warning(place, "include-nothing", message)
             return
-        tell = self._faults.error if self._reader.running.severity is Severity.ERROR else self._faults.warning
         remedy = "if they are meant to be gone, reload with POST /-/reload?shorter=accept, or start anew"
-        tell(place, "include-nothing", f"{message}, and {lost} that it found are in use; {remedy}")
+        message = f"{message}, and {lost} that it found are in use; {remedy}"
+        self._faults.tell(place, "include-nothing", message, self._reader.running.severity)
 
     def _may_stand(self, path: Path, trail: Trail) -> bool:
         try:

@@ -108,8 +108,7 @@ class Reader:
                 f"the file ends here, after {len(found)} bytes; the one that runs has {before}. If it was not cut off,"
                 " reload with POST /-/reload?shorter=accept, or start anew"
             )
-            tell = self._faults.error if self.running.severity is Severity.ERROR else self._faults.warning
-            tell(place, "file-shorter", message)
+            self._faults.tell(place, "file-shorter", message, self.running.severity)
 
 
 def digest_of(found: Iterable[bytes | None]) -> str:

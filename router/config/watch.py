@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, Self
 
-from router.config.files import Unreadable, contents
+from router.config.files import Unreadable, contents, matching
 from router.config.reading import digest_of
 
 if TYPE_CHECKING:
@@ -49,8 +47,7 @@ def _is_pattern(text: str) -> bool:
 def _matching(places: Iterable[tuple[Path, str]]) -> set[Path]:
     found: set[Path] = set()
     for directory, pattern in places:
-        with suppress(OSError):  # a pattern that is longer than any name
-            found.update(islice((path for path in directory.glob(pattern) if path.is_file()), _MOST))
+        found.update(matching(directory, pattern, _MOST))
     return found
 
 

@@ -18,9 +18,7 @@ from router.web.changes import changes
 from router.web.starting import start_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from structlog.typing import FilteringBoundLogger
+    from collections.abc import Callable, Mapping
 
     from router.config import Loaded, Source
     from router.config.last_good import Saved
@@ -128,7 +126,7 @@ class Reloader:
         try_anew: Callable[[Saved | None, bool, Watch], Attempt],
         settings: Settings,
         metrics: Metrics,
-        collect: Callable[[], object] = lambda: None,
+        collect: Callable[[], object],
     ) -> None:
         self.live = live
         self.watch = watch
@@ -194,13 +192,9 @@ class Reloader:
                 log.error("reload refused", by=by, faults=faults)
             case Result.CHANGED | Result.DEGRADED:
                 log.info("reloaded", by=by, digest=receipt.digest, changes=list(receipt.changes))
-        log_frozen(receipt.frozen, log)
-
-
-def log_frozen(frozen: Sequence[Frozen], log: FilteringBoundLogger) -> None:
-    """Tell of each fragment that is not as it stands on the disk, and why: loudly, as it alarms nobody else."""
-    for each in frozen:
-        log.error("degraded", fragment=each.file, state=str(each), diagnostics=[str(error) for error in each.errors])
+        for each in receipt.frozen:
+            faults = [str(error) for error in each.errors]
+            log.error("degraded", fragment=each.file, state=str(each), diagnostics=faults)
 
 
 def _told(old: Live, new: Live) -> tuple[str, ...]:
