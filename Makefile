@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo serve test lint bench check docs clean
+.PHONY: demo serve test lint bench check docs torture clean
 
 demo: .venv/ready          ## play a handover through real HTTP, against the sandbox
 	@$(BIN)/handover demo $(ARGS)
@@ -15,7 +15,7 @@ check: .venv/ready         ## every fault of ./routes.yaml
 
 test: .venv/ready lint     ## lint, types, every test, branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -26,6 +26,9 @@ lint: .venv/ready
 
 bench: .venv/ready         ## ratios, measured side by side in one run
 	@$(BIN)/python -m bench $(ARGS)
+
+torture: .venv/ready       ## the random walk, without end; ARGS="--processes" kills real servers (see --help)
+	@$(BIN)/python -m tests.promise.torture $(ARGS)
 
 docs: .venv/ready          ## make the reference pages anew from the schema and the hook specs
 	@$(BIN)/python -m docs.make $(ARGS)

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
-BENCHMARKS: Final = ("handovers", "configuration")
+BENCHMARKS: Final = ("handovers", "configuration", "load")
 
 
 def main(arguments: list[str]) -> None:

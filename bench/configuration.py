@@ -113,6 +113,7 @@ async def measure_reload(size: int, rounds: int, rate: int, seconds: float) -> N
             "HANDOVER_CONFIG": str(write(folder, size)),
             "HANDOVER_ADMIN_TOKEN": ADMIN,
             "HANDOVER_STATE": str(Path(name, "state")),
+            "HANDOVER_DATABASE_URL": str(Path(name, "handovers.db")),
             "HANDOVER_POLL": "0",
         }
         for command, port in zip(("sandbox", "serve"), ports, strict=True):

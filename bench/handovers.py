@@ -100,6 +100,7 @@ async def compare(rounds: int, count: int, widths: Sequence[int]) -> None:
             "HANDOVER_PUBLIC_URL": router,
             "HANDOVER_CONFIG": written(Path(folder, "routes.yaml")),
             "HANDOVER_STATE": "none",
+            "HANDOVER_DATABASE_URL": str(Path(folder, "handovers.db")),
         }
         served = ["-m", "uvicorn", "--factory", "bench.floor:make", "--log-level=warning", f"--port={ports[1]}"]
         served += ["--no-access-log"]

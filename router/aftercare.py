@@ -1,52 +1,219 @@
-"""What a swap still owes when its answer is given goes on in the background, until all is as it should be."""
+"""What a handover still owes is brought to its end: one attempt at a time, as its row in the ledger says."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
-from router.swap.repair import AT_ONCE, LOOKS, settle
+from router.case import Case
+from router.errors import TwilioError, TwilioRefused
+from router.ledger.row import Duty, State
+from router.model.call import Identity
+from router.model.outcome import Answer, Outcome
+from router.model.routes import HandBack
+from router.model.tracing import REQUESTS
+from router.swap.execute import Executor, SwapFailed
+from router.swap.refusal import is_final
+from router.swap.repair import Repair
+from router.swap.target import StudioFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from router.desk import Desk
-    from router.ledger.row import Row
-    from router.swap.execute import SwapFailed
-    from router.swap.swap import Swap
+    from router.ledger.row import Row, Way
+    from router.model.execution import Execution, Executions
 
-    Part = tuple[Callable[[], Awaitable[bool]], Iterable[float]]
+    Change = Callable[[Row, datetime], Row]
+
+POLL: Final = 1.0
+"""Seconds between two questions whether an execution has ended."""
+
+SOON_OVER: Final = 0.3
+"""The same for the first one: most flows give the conversation back with their last widget."""
+
+WATCH: Final = 60.0
+"""The same once the agent answers again, for an execution that goes on."""
 
 
-def of_success(swap: Swap, row: Row, desk: Desk, *, doubtful: bool) -> None:
-    """Remove what should be gone: a webhook that could not be deleted, or a second one that may turn up."""
-    tidy = swap.repair().tidy
-    _go_on(row, desk, *((tidy, delays) for delays in (LOOKS if doubtful else LOOKS[:1])))
+async def advance(row: Row, desk: Desk, studio: Executions) -> None:
+    """Make one attempt at what ``row`` owes, which we have in hand, and keep what came of it. Raises LedgerError."""
+    REQUESTS.set(list(row.requests))
+    case = Case(row, desk)
+    async with case.in_hand():
+        try:
+            change = await _DUTIES[row.duty](case, studio)
+        except (TwilioError, SwapFailed) as error:
+            cause = error.cause if isinstance(error, SwapFailed) else error
+            change = _lost(str(cause)) if is_final(cause) else _retry
+            log, reason = desk.log.warning, str(cause)
+        else:
+            log, reason = desk.log.info, ""
+        await case.change(change)
+    log(
+        "repair",
+        handover=row.id,
+        conversation=row.conversation,
+        duty=row.duty,
+        state=case.row.state,
+        next=case.row.duty,
+        reason=reason,
+    )
 
 
-def of_failure(swap: Swap, failed: SwapFailed, row: Row, desk: Desk) -> None:
-    """Bring the flow where nobody knows whether it is attached, else the agent back where it is, or may be, gone.
+async def _settle(case: Case, _studio: Executions) -> Change:
+    """A process ended in the middle: see whether the flow was attached, else let the agent answer.
 
-    Each is looked at again later, since a request without an answer may take effect after the repair.
+    A request of that process may still take effect, so the flow may turn up a second time.
     """
-    repair = swap.repair(failed)
-    if failed.unknown:
-        _go_on(row, desk, (repair.finish, AT_ONCE), *((repair.tidy, delays) for delays in LOOKS))
-    elif failed.removed:
-        _go_on(row, desk, (repair.restore, AT_ONCE), *((repair.restore, delays) for delays in LOOKS))
+    if await _repair(case).settle():
+        return lambda row, now: _accept(row.change(journal=row.journal.with_doubts(row.flow)), now)
+    if case.row.has_taken_over:
+        # Another row's duty must not wait until no late request need be feared any more: that row looks for it.
+        return lambda row, now: _nothing_came_of_it(row.change(journal=row.journal.with_doubts(row.flow)), now)
+    return _nothing_came_of_it if case.row.is_last_look else _look_again
 
 
-def _go_on(row: Row, desk: Desk, *parts: Part) -> None:
-    """Take one part after the other, a turn an attempt: a new call of the conversation waits for one at the most."""
+async def _finish(case: Case, _studio: Executions) -> Change:
+    """Nobody knows whether the flow was attached, and the model was told so: attach it."""
+    return _accept if await _repair(case).finish() else _look_for_it
 
-    async def take_turn(attempt: Callable[[], Awaitable[bool]]) -> bool:
-        async with desk.ledger.turn(row.conversation):
-            return await attempt()
 
-    async def settle_all() -> None:
-        for attempt, delays in parts:
-            settled = await settle(partial(take_turn, attempt), delays, desk.clock.sleep)
-            log = desk.log.info if settled else desk.log.error
-            log("repair", handover=row.id, conversation=row.conversation, part=attempt.__name__, settled=settled)
+async def _restore(case: Case, _studio: Executions) -> Change:
+    await _repair(case).restore()
+    return _look_again
 
-    desk.background.start(settle_all())
+
+async def _tidy(case: Case, _studio: Executions) -> Change:
+    return (lambda row, now: row.tidied(now)) if await _repair(case).tidy() else _retry
+
+
+async def _hand_back(case: Case, studio: Executions) -> Change:
+    """Let the agent answer beside the flow until its execution has ended, or long enough; then let the flow go.
+
+    It is looked at again later: a flow may turn up once more.
+    """
+    row, way = case.row, case.row.way
+    assert way is not None  # noqa: S101 - no row has this duty without a way
+    is_back, terms = row.state is State.COMPLETED, _terms(row, case.desk)
+    if not (is_back or way.is_paved) and await _repair(case).pave():
+        return lambda row, now: row.paved(now).wait(now, SOON_OVER)
+    running = () if is_back and not way.outlives else await _running(row, way, studio)
+    if running and not is_back and case.desk.clock.now() < way.since + timedelta(seconds=terms.within):
+        return lambda row, now: row.wait(now, POLL)
+    outliving = [execution for execution in running if way.execution or execution.address == row.conversation]
+    if terms.end_execution:
+        outliving = [execution for execution in outliving if not await _ends(execution, row, studio)]
+    await _repair(case).hand_back()
+    if outliving:
+        return _watch
+    return _look_again if is_back and not way.outlives else _complete
+
+
+_DUTIES: Final[Mapping[Duty, Callable[[Case, Executions], Awaitable[Change]]]] = {
+    Duty.SETTLE: _settle,
+    Duty.FINISH: _finish,
+    Duty.RESTORE: _restore,
+    Duty.TIDY: _tidy,
+    Duty.HAND_BACK: _hand_back,
+}
+
+
+def _repair(case: Case) -> Repair:
+    row, desk = case.row, case.desk
+    journal = row.journal
+    executor = Executor(desk.gateway, row.where)
+    return Repair(
+        executor,
+        StudioFlow(row.flow),
+        desk.routes.agent_webhooks,
+        removed=journal.removed,
+        present=journal.present,
+        doubts=journal.doubts,
+        keep=case.note_removed,
+    )
+
+
+def _terms(row: Row, desk: Desk) -> HandBack:
+    """Look up how the route of now hands back; one that is gone since does as the default."""
+    tool = desk.routes.tools.get(row.tool)
+    if tool is None:
+        return HandBack()
+    intent = tool.intents.get(row.intent)
+    return (intent.route if intent else tool.route).hand_back
+
+
+async def _running(row: Row, way: Way, studio: Executions) -> Sequence[Execution]:
+    """List the executions of the flow that still run and may be this conversation's.
+
+    A flow that is gone, or a Studio that we may not ask, keeps nobody from going back.
+    """
+    try:
+        if way.execution:
+            execution = await studio.fetch_execution(row.flow, way.execution)
+            return [execution] if execution and execution.is_active else []
+        active = await studio.active_executions(row.flow, row.journal.since or row.created)
+    except TwilioRefused:
+        return []
+    return [execution for execution in active if _is_for(row, execution)]
+
+
+async def _ends(execution: Execution, row: Row, studio: Executions) -> bool:
+    """End an execution that is surely this conversation's, and say whether that worked."""
+    try:
+        await studio.end_execution(row.flow, execution.sid)
+    except TwilioError:
+        return False
+    return True
+
+
+def _is_for(row: Row, execution: Execution) -> bool:
+    """Say whether an execution may be this conversation's; of its customer we keep only the two ends of an address."""
+    customer = Identity("", execution.address.rpartition(":")[2]).masked
+    return execution.address == row.conversation or customer.partition(":")[2] == row.identity.partition(":")[2]
+
+
+def _accept(row: Row, now: datetime) -> Row:
+    return row.accept(_answer(row, Outcome.HANDED_OVER, row.success), now).wait(now, 0)
+
+
+def _nothing_came_of_it(row: Row, now: datetime) -> Row:
+    answer = _answer(row, Outcome.FAILED, row.message, "nothing was attached, and nothing is owed")
+    return row.fail(answer, now, Duty.RESTORE)
+
+
+def _look_for_it(row: Row, now: datetime) -> Row:
+    """Twilio said no, but the request that had no answer may still take effect."""
+    return row.change(duty=Duty.SETTLE, looks=0).look_again(now)
+
+
+def _complete(row: Row, now: datetime) -> Row:
+    return row.complete(now, outlives=False)
+
+
+def _watch(row: Row, now: datetime) -> Row:
+    """The agent answers beside an execution that goes on: as long as it does, its webhook may come back."""
+    return row.complete(now, outlives=True).change(looks=0).wait(now, WATCH)
+
+
+def _look_again(row: Row, now: datetime) -> Row:
+    return row.look_again(now)
+
+
+def _retry(row: Row, now: datetime) -> Row:
+    return row.retry(now)
+
+
+def _lost(reason: str) -> Change:
+    """Close a row about a conversation in which nothing can ever be changed again."""
+
+    def close(row: Row, now: datetime) -> Row:
+        state = State.FAILED if row.state is State.INITIATED else row.state
+        return row.change(state=state, reason=reason, way=None).close(now)
+
+    return close
+
+
+def _answer(row: Row, outcome: Outcome, message: str, detail: str = "") -> Answer:
+    return Answer(outcome, message, row.id, row.tool, row.intent, row.flow, detail)

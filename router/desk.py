@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from router.clock import Clock
+from router.ledger.memory import MemoryLedger
+from router.line import Line
+from router.swap.dry_run import ReadOnly
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine
 
     from structlog.typing import FilteringBoundLogger
 
     from router.hooks.host import PluginHost
-    from router.ledger.memory import MemoryLedger
+    from router.ledger.ledger import Ledger
     from router.model.gateway import Gateway
     from router.model.routes import Routes
     from router.swap.background import Background
@@ -30,18 +33,25 @@ def new_handover_id() -> str:
 class Desk:
     """One loaded configuration and the services around it. A reload makes a new desk; a call ends at its own.
 
-    ``deadline`` is the time in seconds in which a call is answered, whatever happens.
+    ``deadline`` is the time in seconds in which a call is answered, whatever happens. ``owed`` is set when something is
+    left to do in the background.
     """
 
     routes: Routes
     plugins: PluginHost
     gateway: Gateway
-    ledger: MemoryLedger
+    ledger: Ledger
     background: Background
     log: FilteringBoundLogger
     deadline: float = 4.5
     clock: Clock = field(default_factory=Clock)
+    line: Line = field(default_factory=Line)
+    owed: asyncio.Event = field(default_factory=asyncio.Event)
     new_id: Callable[[], str] = new_handover_id
+
+    def rehearsing(self) -> Desk:
+        """Give a desk at which a handover takes the same steps and changes nothing, in Twilio or in the ledger."""
+        return replace(self, gateway=ReadOnly(self.gateway), ledger=MemoryLedger(self.clock))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that may outlive its call; the plugins of this desk stay until it has ended."""

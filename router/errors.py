@@ -6,6 +6,7 @@
     ├── ConfigError            routes.yaml has faults; carries its diagnostics
     ├── SettingsError          the environment lacks something; says what to set
     ├── BadRequest             a caller's request cannot be read (400)
+    ├── LedgerError            the ledger cannot be read or written now
     └── TwilioError            Twilio did not do what we asked
         ├── TwilioRefused      it said no for good: nothing was changed
         ├── TwilioBusy         it did not take the request up: nothing was changed, try again
@@ -42,6 +43,10 @@ class SettingsError(HandoverError):
 
 class BadRequest(HandoverError):
     """A request's body cannot be read. A caller meets it as a 400 with this text."""
+
+
+class LedgerError(HandoverError):
+    """The ledger cannot be read or written now: a full disk, a lock, no server. Nothing was half written."""
 
 
 class TwilioError(HandoverError):

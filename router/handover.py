@@ -2,77 +2,102 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from router import aftercare
-from router.errors import TwilioError
+from router.case import Case, Ticket
+from router.entry import enter, wish_of
+from router.errors import LedgerError, TwilioError
 from router.hooks.failure import PluginFailed
+from router.line import Withdrawn
 from router.model.handover import Decline
 from router.model.outcome import Answer, Outcome
 from router.model.routes import OnError, Replay
+from router.model.tracing import REQUESTS
 from router.resolution import resolve, told
-from router.swap.dry_run import ReadOnly
 from router.swap.execute import SwapFailed
 from router.swap.refusal import sentence_for
 from router.swap.swap import Swap
 from router.swap.target import StudioFlow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.desk import Desk
     from router.ledger.row import Row
     from router.model.call import ToolCall
+    from router.model.webhook import ScopedWebhook
     from router.resolution import Resolved
     from router.swap.swap import Attached
+
+LATE: Final = "the deadline came first"
 
 
 async def hand_over(call: ToolCall, desk: Desk) -> Answer:
     """Hand the conversation of ``call`` to the flow that its route names, and tell the model how that went.
 
     The answer comes within ``desk.deadline`` and is true when it is told; what is not finished by then goes on. What
-    Twilio or a plugin does wrong is told, not raised. Raises KeyError where ``call.path`` is no tool's.
+    Twilio, a plugin or the ledger does wrong is told, not raised. Raises KeyError where ``call.path`` is no tool's.
     """
     found = resolve(call, desk.routes, desk.new_id(), desk.clock.now())
     if isinstance(found, Answer):
         return found
-    row = desk.ledger.initiate(found.handover.id, found.handover.conversation)
-    work = desk.begin(_perform(found, row, desk))
-    await asyncio.wait({work}, timeout=desk.deadline)
-    if work.done() and row.answer is None:
-        work.result()
-    return row.answer or found.tell(Outcome.PENDING, "pending", "the deadline came first")
+    if desk.line.is_full:
+        return found.tell(Outcome.FAILED, "busy", "too many calls are in flight")
+    REQUESTS.set([])
+    ticket = Ticket()
+    work = desk.begin(_perform(wish_of(call, found), found, ticket, desk.rehearsing() if found.route.dry_run else desk))
+    desk.line.join(work)
+    await ticket.wait(work, desk.deadline)
+    if ticket.answer:
+        return ticket.answer
+    if ticket.has_begun:
+        return found.tell(Outcome.PENDING, "pending", LATE)
+    ticket.is_withdrawn = True
+    return found.tell(Outcome.FAILED, "busy", LATE)
 
 
-async def _perform(found: Resolved, row: Row, desk: Desk) -> None:
-    """Ask the guards, attach the flow, let the agent go, and tell the observers."""
+async def _perform(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> None:
+    """Take a row in hand for the call, and see it through."""
     try:
-        async with desk.ledger.turn(row.conversation):
+        row = await enter(wish, found, ticket, desk)
+    except LedgerError as error:
+        ticket.tell(found.tell(Outcome.FAILED, "unrecorded", str(error)))
+        return
+    if row is not None:
+        case = Case(row, desk)
+        async with case.in_hand():
+            await _see_through(case, found.named(row.id), ticket, desk)
+
+
+async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) -> None:
+    """Ask the guards, attach the flow, tell; then let the agent go, and tell the observers."""
+    try:
+        async with desk.line.place(desk.deadline):
+            ticket.begin()
             handover = await desk.plugins.before_swap(found.handover, found.route.plugins, desk.routes.flow_sid)
+            await case.note_wish(handover.flow, handover.message)
             found = replace(found, handover=handover)
             swap = await _prepare(found, desk)
-            try:
-                attached = await swap.attach()
-            except SwapFailed as failed:
-                aftercare.of_failure(swap, failed, row, desk)
-                raise
-            row.accept(_success(found, attached))
-            owed = await swap.release(attached.plan)
-            if owed or attached.doubtful:
-                aftercare.of_success(swap, row, desk, doubtful=attached.doubtful)
+            attached = await swap.attach(case.note_removed)
+    except Withdrawn:
+        await case.fail(found.tell(Outcome.FAILED, "busy", LATE), ticket)
     except Decline as declined:
-        row.fail(told(found.handover, Outcome.DECLINED, declined.sentence, "a plugin declined"))
+        await case.fail(told(found.handover, Outcome.DECLINED, declined.sentence, "a plugin declined"), ticket)
     except SwapFailed as failed:
         if failed.unknown:
-            row.answer = found.tell(Outcome.PENDING, "pending", str(failed))
+            await case.go_on_later(found.tell(Outcome.PENDING, "pending", str(failed)), failed, ticket)
         else:
-            await _tell_failure(failed.cause, found, row, desk)
-    except (TwilioError, PluginFailed) as error:
-        await _tell_failure(error, found, row, desk)
+            await _fail(failed.cause, case, found, ticket, failed.removed)
+    except (TwilioError, PluginFailed, LedgerError) as error:
+        await _fail(error, case, found, ticket)
     else:
+        answer = _success(found, attached)
+        await case.accept(answer, attached, ticket)
+        await case.let_go(partial(swap.release, attached.plan))
         if not found.route.dry_run:
-            outcome = Outcome.ALREADY_HANDED_OVER if attached.was_there else Outcome.HANDED_OVER
-            await desk.plugins.after_swap(found.handover, outcome, found.route.plugins)
+            await desk.plugins.after_swap(found.handover, answer.outcome, found.route.plugins)
 
 
 async def _prepare(found: Resolved, desk: Desk) -> Swap:
@@ -80,7 +105,7 @@ async def _prepare(found: Resolved, desk: Desk) -> Swap:
     handover, route, plugins = found.handover, found.route, desk.plugins
     contributors = [use for use in route.plugins if plugins.contributes((use,))]
     return Swap(
-        gateway=ReadOnly(desk.gateway) if route.dry_run else desk.gateway,
+        gateway=desk.gateway,
         conversation=handover.where,
         target=StudioFlow(handover.flow),
         agents=desk.routes.agent_webhooks,
@@ -102,13 +127,23 @@ def _success(found: Resolved, attached: Attached) -> Answer:
 
 def _unusual(attached: Attached) -> str:
     """Say for the log what a wrong pattern looks like: nothing was removed, and others hear the customer too."""
-    if attached.plan.lets_go or not attached.bystanders:
+    if attached.plan.removes or not attached.bystanders:
         return ""
     return f"{attached.bystanders} webhooks stay that no pattern of 'assistant_webhooks' matches"
 
 
-async def _tell_failure(error: TwilioError | PluginFailed, found: Resolved, row: Row, desk: Desk) -> None:
+async def _fail(
+    error: TwilioError | PluginFailed | LedgerError,
+    case: Case,
+    found: Resolved,
+    ticket: Ticket,
+    lost: Sequence[ScopedWebhook] = (),
+) -> None:
     """Tell why it failed: the model by a sentence, the observers by the error."""
-    key = sentence_for(error) if isinstance(error, TwilioError) else "failure"
-    row.fail(found.tell(Outcome.FAILED, key, str(error)))
-    await desk.plugins.swap_failed(found.handover, error, found.route.plugins)
+    keys = {LedgerError: "unrecorded", PluginFailed: "failure"}
+    key = sentence_for(error) if isinstance(error, TwilioError) else keys[type(error)]
+    answer = found.tell(Outcome.FAILED, key, str(error))
+    if isinstance(error, LedgerError):
+        ticket.tell(answer)  # nothing was changed, and that is true whenever the ledger works again
+    await case.fail(answer, ticket, lost)
+    await case.desk.plugins.swap_failed(found.handover, error, found.route.plugins)

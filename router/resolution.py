@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,17 +33,21 @@ class Resolved:
     route: Route
     identity: Identity | None
 
+    def named(self, handover_id: str) -> Resolved:
+        """Give the same under the id of a row that is gone on with."""
+        return dataclasses.replace(self, handover=dataclasses.replace(self.handover, id=handover_id))
+
     def tell(self, outcome: Outcome, key: str, detail: str = "") -> Answer:
         """Tell how it ended, with the sentence that the route has under ``key``."""
         handover = self.handover
         words = {"tool": handover.tool, "intent": handover.intent, "identity": handover.identity}
-        return told(handover, outcome, render(getattr(self.route.messages, key), words, handover.inputs), detail)
+        return told(handover, outcome, render(getattr(self.route.messages, key), words, handover.inputs), detail, key)
 
 
-def told(handover: Handover, outcome: Outcome, sentence: str, detail: str = "") -> Answer:
+def told(handover: Handover, outcome: Outcome, sentence: str, detail: str = "", key: str = "") -> Answer:
     """Give the answer about ``handover`` in the words of ``sentence``."""
     where = (handover.id, handover.tool, handover.intent, handover.flow)
-    return Answer(outcome, one_sentence(sentence), *where, detail=detail)
+    return Answer(outcome, one_sentence(sentence), *where, detail=detail, key=key)
 
 
 def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime) -> Resolved | Answer:
@@ -56,7 +61,7 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime) -> R
 
     def refuse(outcome: Outcome, key: str, detail: str = "") -> Answer:
         sentence = render(getattr(tool.route.messages, key), words, inputs)
-        return Answer(outcome, sentence, handover_id, tool.path, detail=detail)
+        return Answer(outcome, sentence, handover_id, tool.path, detail=detail, key=key)
 
     if tool.out_of_order or call.conversation is None:
         return refuse(*(_OUT_OF_ORDER if tool.out_of_order else _NO_CONVERSATION))

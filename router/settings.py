@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -21,6 +22,17 @@ LONGEST_DEADLINE: Final = 30.0
 LONGEST_PAUSE: Final = 3600.0
 """Seconds between two looks at the files, at the most."""
 
+LONGEST_RETENTION: Final = 3650.0
+"""Days: ten years."""
+
+MOST_AT_ONCE: Final = 1_000
+"""Handovers that talk with Twilio at the same time, each on a connection of its own."""
+
+MOST_IN_FLIGHT: Final = 100_000
+"""Calls that one process keeps in memory."""
+
+_WHOLE: Final = re.compile(r"[0-9]{1,9}")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -28,6 +40,10 @@ class Settings:
 
     ``public_url`` and ``twilio_url`` are base URLs without a slash at the end, or empty; ``deadline`` and ``poll`` are
     in seconds; ``state`` is None where nothing is to be kept. Without ``plugins_dirs`` plugins stand beside the file.
+
+    ``database_url`` is the ledger's, and may hold a password; for ``retention`` days a finished handover stays there.
+    ``concurrency`` handovers talk with Twilio at the same time; beyond ``queue`` calls in flight a new one is answered
+    at once.
     """
 
     account_sid: str = ""
@@ -45,6 +61,10 @@ class Settings:
     plugins_dirs: tuple[Path, ...] = ()
     state: Path | None = Path(".handover")
     poll: float = 2.0
+    database_url: str = field(default="sqlite:///handovers.db", repr=False)
+    retention: float = 90.0
+    concurrency: int = 100
+    queue: int = 1_000
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
@@ -67,10 +87,14 @@ class Settings:
             public_url=_base_url("HANDOVER_PUBLIC_URL", get("HANDOVER_PUBLIC_URL", "")),
             twilio_url=_base_url("HANDOVER_TWILIO_URL", get("HANDOVER_TWILIO_URL", "")),
             admin_token=get("HANDOVER_ADMIN_TOKEN", ""),
-            deadline=_seconds("HANDOVER_DEADLINE", get("HANDOVER_DEADLINE", "") or "4.5"),
+            deadline=_amount("HANDOVER_DEADLINE", get("HANDOVER_DEADLINE", "") or "4.5", LONGEST_DEADLINE, "seconds"),
             plugins_dirs=plugins_directories(environ),
             state=state_directory(environ),
             poll=_pause("HANDOVER_POLL", get("HANDOVER_POLL", "") or "2"),
+            database_url=get("HANDOVER_DATABASE_URL", "") or "sqlite:///handovers.db",
+            retention=_amount("HANDOVER_RETENTION", get("HANDOVER_RETENTION", "") or "90", LONGEST_RETENTION, "days"),
+            concurrency=_count("HANDOVER_CONCURRENCY", get("HANDOVER_CONCURRENCY", "") or "100", MOST_AT_ONCE),
+            queue=_count("HANDOVER_QUEUE", get("HANDOVER_QUEUE", "") or "1000", MOST_IN_FLIGHT),
         )
 
 
@@ -112,14 +136,21 @@ def _is_base_url(value: str) -> bool:
 
 
 def _pause(name: str, value: str) -> float:
-    return 0.0 if value == "0" else _seconds(name, value, LONGEST_PAUSE)
+    return 0.0 if value == "0" else _amount(name, value, LONGEST_PAUSE, "seconds")
 
 
-def _seconds(name: str, value: str, longest: float = LONGEST_DEADLINE) -> float:
+def _amount(name: str, value: str, most: float, unit: str) -> float:
     try:
-        seconds = float(value)
+        amount = float(value)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= longest:
-        raise SettingsError(f"{name}: expected more than 0 and at most {longest:g} seconds, found {value[:20]!r}")
-    return seconds
+        amount = 0.0
+    if not 0 < amount <= most:
+        raise SettingsError(f"{name}: expected more than 0 and at most {most:g} {unit}, found {value[:20]!r}")
+    return amount
+
+
+def _count(name: str, value: str, most: int) -> int:
+    count = int(value) if _WHOLE.fullmatch(value) else 0
+    if not 0 < count <= most:
+        raise SettingsError(f"{name}: expected a whole number from 1 to {most}, found {value[:20]!r}")
+    return count

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, SupportsIndex, TextIO
 
 from router.clock import Clock
 from router.config import load
 from router.desk import Desk
+from router.ledger.durable import DurableLedger
 from router.ledger.memory import MemoryLedger
+from router.ledger.owner import this_process
+from router.line import Line
 from router.log import new_log
 from router.model.call import Identity, ToolCall
 from router.model.webhook import MESSAGE_ADDED, ScopedWebhook, Target, WebhookSpec
+from router.rounds import Rounds
 from router.sandbox.faults import Fault
 from router.swap.background import Background
 from router.twilio.gateway import Credentials, TwilioGateway
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
+    from router.ledger.ledger import Ledger
     from router.sandbox.faults import ArmedFault, Kind
     from router.sandbox.sandbox import Responder, Sandbox
     from router.sandbox.world import Conversation, Webhook
@@ -85,9 +91,40 @@ async def until(reached: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def settled(desk: Desk) -> None:
-    """Wait until a desk has no work left; fails where it does not end."""
+@dataclass(frozen=True)
+class LeapingClock(Clock):
+    """A clock that can be set forward, so that nobody waits for a look that is due in a minute."""
+
+    ahead: list[timedelta] = field(default_factory=list)
+
+    @classmethod
+    def starting(cls, sleep: Callable[[float], Any]) -> LeapingClock:
+        ahead: list[timedelta] = []
+        return cls(now=lambda: datetime.now(UTC) + sum(ahead, timedelta()), sleep=sleep, ahead=ahead)
+
+    def leap(self, to: datetime) -> None:
+        self.ahead.append(max(timedelta(), to - self.now()))
+
+
+async def settled(desk: Desk, *, most: int = 200) -> None:
+    """Let a desk do all that is owed, whenever it is due; fails where that does not end."""
     assert await desk.background.drain(20) == 0
+    for _round in range(most):
+        if not await make_round(desk):
+            return
+    raise AssertionError(f"still owed after {most} rounds: {await desk.ledger.figures()}")
+
+
+async def make_round(desk: Desk) -> bool:
+    """Let time leap to what is due next, and let it be done; says whether there was anything."""
+    due = await desk.ledger.next_due()
+    if due is None:
+        return False
+    assert isinstance(desk.clock, LeapingClock)
+    desk.clock.leap(due)
+    assert isinstance(desk.gateway, TwilioGateway)
+    await Rounds(lambda: desk, desk.gateway, timedelta(days=90)).make()
+    return True
 
 
 @contextlib.asynccontextmanager
@@ -102,10 +139,13 @@ async def open_desk(
     deadline: float = 4.5,
     stream: TextIO | None = None,
     may_break: bool = False,
+    line: Line | None = None,
+    durable: bool = False,
 ) -> AsyncIterator[Desk]:
     """Open a desk for ``ROUTES`` and what ``routes`` adds to it; ``plugins`` are written to files beside it.
 
-    The log goes to ``stream``. At the end no work may have broken, unless it ``may_break``.
+    The log goes to ``stream``; the ledger is in memory, unless it is to be ``durable``. At the end no work may have
+    broken, unless it ``may_break``.
     """
     path = directory / "routes.yaml"
     path.write_text(ROUTES + dedent(routes), encoding="utf-8")
@@ -115,20 +155,26 @@ async def open_desk(
         (directory / "plugins" / f"{name}.py").write_text(text, encoding="utf-8")
     loaded = load(path, environ={})
     broken: list[BaseException] = []
-    clock = Clock(sleep=sleep)
+    clock = LeapingClock.starting(sleep)
     credentials = Credentials(sandbox.account_sid, sandbox.auth_token)
-    async with TwilioGateway(
-        credentials, base_url=sandbox.url, limits=limits, clock=clock, chance=lambda: 0.5
-    ) as gateway:
+    async with contextlib.AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(
+            TwilioGateway(credentials, base_url=sandbox.url, limits=limits, clock=clock, chance=lambda: 0.5)
+        )
+        ledger: Ledger = MemoryLedger(clock)
+        if durable:
+            url = f"sqlite:///{directory / 'handovers.db'}"
+            ledger = await stack.enter_async_context(DurableLedger(url, this_process(), clock))
         desk = Desk(
             routes=loaded.routes,
             plugins=loaded.plugins,
             gateway=gateway,
-            ledger=MemoryLedger(),
+            ledger=ledger,
             background=Background(broken.append),
             log=new_log(stream or io.StringIO()),
             deadline=deadline,
             clock=clock,
+            line=line or Line(),
         )
         try:
             yield desk

@@ -32,10 +32,16 @@ MAY_KNOW = {
     "router.swap": GROUND,
     "router.config": GROUND | {"router.bundled", "router.hooks"},
     "router.resolution": GROUND,
-    "router.desk": GROUND | {"router.hooks", "router.ledger", "router.swap"},
-    "router.aftercare": {"router.desk", "router.ledger", "router.swap"},
+    "router.line": set(),
+    "router.desk": GROUND | {"router.hooks", "router.ledger", "router.line", "router.swap"},
+    "router.case": GROUND | {"router.desk", "router.ledger", "router.line", "router.swap"},
+    "router.entry": GROUND | {"router.case", "router.desk", "router.ledger", "router.resolution", "router.swap"},
+    "router.aftercare": GROUND | {"router.case", "router.desk", "router.ledger", "router.swap"},
+    "router.rounds": GROUND | {"router.aftercare", "router.desk", "router.ledger"},
+    "router.hand_back": {"router.clock", "router.ledger"},
     "router.handover": GROUND
-    | {"router.aftercare", "router.desk", "router.hooks", "router.ledger", "router.resolution", "router.swap"},
+    | {"router.case", "router.desk", "router.entry", "router.hooks", "router.ledger", "router.line"}
+    | {"router.resolution", "router.swap"},
     "router.explanation": GROUND | {"router.callers", "router.config", "router.resolution"},
     "router.definitions": GROUND | {"router.resolution"},
     "router.rehearsal": GROUND
@@ -44,8 +50,9 @@ MAY_KNOW = {
     "router.workshop": GROUND | {"router.config", "router.hooks", "router.rehearsal"},
     "router.online": GROUND,
     "router.web": GROUND
-    | {"router.callers", "router.config", "router.desk", "router.handover", "router.hooks", "router.ledger"}
-    | {"router.settings", "router.swap", "router.twilio", "router.workshop"},
+    | {"router.callers", "router.config", "router.desk", "router.hand_back", "router.handover", "router.hooks"}
+    | {"router.ledger", "router.line", "router.rounds", "router.settings", "router.swap", "router.twilio"}
+    | {"router.workshop"},
     "router.sandbox": GROUND
     | {"router.bundled", "router.config", "router.log", "router.serving", "router.settings", "router.twilio"}
     | {"router.web"},
@@ -53,7 +60,7 @@ MAY_KNOW = {
     | GROUND
     | {"router.bundled", "router.config", "router.hooks", "router.log", "router.rehearsal", "router.sandbox"}
     | {"router.definitions", "router.explanation", "router.serving", "router.settings", "router.web"}
-    | {"router.online", "router.twilio"},
+    | {"router.hand_back", "router.ledger", "router.online", "router.twilio"},
     "router": {"router.hooks", "router.model"},
 }
 """Each room and the rooms that it may import, types included."""

@@ -201,9 +201,16 @@ def test_an_end_is_told_in_the_routes_words() -> None:
     route = Route(flow=A, messages=Messages(failure="{tool} {intent} {input.order} failed for {identity}"))
     resolved = replace(found(SUPPORT, body={"intent": "refund", "order": "7"}), route=route)
     answer = resolved.tell(Outcome.FAILED, "failure", "why")
-    assert answer == Answer(
-        Outcome.FAILED, "/support refund 7 failed for sms:+15550100", "HO1", "/support", "refund", A, detail="why"
-    )
+    sentence = "/support refund 7 failed for sms:+15550100"
+    assert answer == Answer(Outcome.FAILED, sentence, "HO1", "/support", "refund", A, detail="why", key="failure")
+
+
+def test_a_handover_that_is_gone_on_with_keeps_its_name() -> None:
+    """The same is told under the id that its row has; nothing else of it changes."""
+    resolved = found(PLAIN)
+    renamed = resolved.named("HO7")
+    assert renamed.tell(Outcome.FAILED, "failure").handover_id == "HO7"
+    assert renamed.named(resolved.handover.id) == resolved
 
 
 def test_a_sentence_of_a_plugin_is_made_fit() -> None:

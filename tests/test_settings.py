@@ -22,6 +22,10 @@ WHOLE = {
     "HANDOVER_TWILIO_URL": "http://127.0.0.1:4010",
     "HANDOVER_ADMIN_TOKEN": "admin-token",
     "HANDOVER_DEADLINE": "2.5",
+    "HANDOVER_DATABASE_URL": "postgresql://ledger:db-password@db.example/handovers",
+    "HANDOVER_RETENTION": "0.5",
+    "HANDOVER_CONCURRENCY": "7",
+    "HANDOVER_QUEUE": "70",
 }
 
 
@@ -40,6 +44,10 @@ def test_every_setting_has_its_field() -> None:
         twilio_url="http://127.0.0.1:4010",
         admin_token="admin-token",
         deadline=2.5,
+        database_url="postgresql://ledger:db-password@db.example/handovers",
+        retention=0.5,
+        concurrency=7,
+        queue=70,
     )
     assert Settings.read(WHOLE) == expected
     assert Settings.read({name: f" {value}\n" for name, value in WHOLE.items()}) == expected
@@ -52,7 +60,7 @@ def test_nothing_set_means_the_defaults() -> None:
 
 def test_secrets_stay_out_of_a_repr() -> None:
     """Settings may be logged."""
-    for secret in ("token-1", "token-2", "api-secret", "admin-token"):
+    for secret in ("token-1", "token-2", "api-secret", "admin-token", "db-password"):
         assert secret not in repr(Settings.read(WHOLE))
 
 
@@ -103,6 +111,34 @@ def test_a_deadline_has_bounds(value: str) -> None:
         SettingsError, match=r"^HANDOVER_DEADLINE: expected more than 0 and at most 30 seconds, found '"
     ):
         Settings.read({"HANDOVER_DEADLINE": value})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "3650.5", "nan", "inf", "for ever", "90d"])
+def test_a_retention_has_bounds(value: str) -> None:
+    """Nothing is kept for no time or for ever: the error says how many days may be asked for."""
+    with pytest.raises(
+        SettingsError, match=rf"^HANDOVER_RETENTION: expected more than 0 and at most 3650 days, found '{value}'$"
+    ):
+        Settings.read({"HANDOVER_RETENTION": value})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1e2", "ten", "+5", "٣", "9" * 5_000])
+@pytest.mark.parametrize(("name", "most"), [("HANDOVER_CONCURRENCY", 1_000), ("HANDOVER_QUEUE", 100_000)])
+def test_what_is_no_count_is_refused(name: str, most: int, value: str) -> None:
+    """The error names the setting and the whole numbers that it may have, and shows what was found, shortly."""
+    with pytest.raises(SettingsError, match=f"^{name}: expected a whole number from 1 to {most}, found '") as refused:
+        Settings.read({name: value})
+    assert len(str(refused.value)) < 100
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        Settings.read({name: str(most + 1)})
+
+
+def test_what_lies_on_the_bounds_is_taken() -> None:
+    """The least and the most that the errors name are settings."""
+    least = Settings.read({"HANDOVER_CONCURRENCY": "1", "HANDOVER_QUEUE": "1"})
+    most = Settings.read({"HANDOVER_CONCURRENCY": "1000", "HANDOVER_QUEUE": "100000", "HANDOVER_RETENTION": "3650"})
+    assert (least.concurrency, least.queue) == (1, 1)
+    assert (most.concurrency, most.queue, most.retention) == (1_000, 100_000, 3_650.0)
 
 
 @given(st.floats(0, LONGEST_DEADLINE, exclude_min=True))

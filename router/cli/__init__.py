@@ -15,7 +15,19 @@ from router.errors import ConfigError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = ("serve", "demo", "sandbox", "check", "test", "explain", "routes", "tools", "schema")
+COMMANDS: Final = (
+    "serve",
+    "demo",
+    "sandbox",
+    "check",
+    "test",
+    "explain",
+    "routes",
+    "tools",
+    "schema",
+    "history",
+    "hand-back",
+)
 
 
 class _Lazy(click.Group):
@@ -27,7 +39,7 @@ class _Lazy(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"router.cli.{name}").command
+        command: click.Command = import_module(f"router.cli.{name.replace('-', '_')}").command
         return command
 
 
@@ -41,6 +53,7 @@ def group() -> None:
       handover demo                  see a handover, with no account and no configuration
       handover check                 every fault of ./routes.yaml
       handover serve                 answer the agent's tool calls
+      handover history               what was handed over, and what is still owed
 
     Settings come from the environment or from ./.env; docs/settings.md lists them all.
     Exit codes: 0 right, 1 the thing asked about is wrong, 2 wrong usage.

@@ -37,7 +37,7 @@ async def _demo(*, once: bool, port: int) -> list[str]:
             raise SettingsError(f"--port {port}: {error.strerror}; choose another, or none for a free one") from error
         faults = await play(stage, click.echo)
         if not faults:
-            click.echo("\nIt went right: one responder before, one after, and never none.")
+            click.echo("\nIt went right: the agent answered, then the flow, then the agent again.")
         if not (once or faults):
             click.echo(invitation(stage))
             await asyncio.Event().wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import multiprocessing
 import os
 import signal
 import sys
@@ -75,8 +76,9 @@ def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if workers > 1:
         config = make("router.cli.serve:from_environ", factory=True, workers=workers)
-        Supervisor(config, sockets=[listener]).run()
-        return
+        supervisor = Supervisor(config, sockets=[listener])
+        supervisor.run()
+        sys.exit(supervisor.is_refused)
     server = uvicorn.Server(make(app))
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter where the app does not start
         server.run(sockets=[listener])
@@ -85,7 +87,9 @@ def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -
 
 def from_environ() -> Starlette:
     """Make the app that the environment describes; each worker process calls it."""
+    from router.cli.supervisor import follow  # noqa: PLC0415 - see above
     from router.log import new_log  # noqa: PLC0415 - see above
     from router.web.app import create_app  # noqa: PLC0415 - see above
 
+    follow(multiprocessing.parent_process())
     return create_app(Settings.read(os.environ), os.environ, new_log(sys.stderr), owns_process=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from router.config.document import Trail
 
-INHERITED: Final = ("flow", "replay", "dry_run", "messages")
+INHERITED: Final = ("flow", "replay", "dry_run", "limits", "hand_back", "messages")
 """What a tool has from ``defaults`` and an intent from its tool; ``plugins`` too, by a rule of its own."""
 
 Layer = tuple["Trail", "Mapping[str, Any]"]

@@ -9,7 +9,7 @@ from router.config.checks import is_left_out
 from router.config.inheritance import inherited, intent_layers, plugin_layers, tool_layers
 from router.config.plugins import entries, key_of
 from router.model.messages import Messages
-from router.model.routes import AuthKind, AuthMethod, Intent, PluginUse, Replay, Route, Routes, Tool
+from router.model.routes import AuthKind, AuthMethod, HandBack, Intent, Limits, PluginUse, Replay, Route, Routes, Tool
 from router.model.sids import is_sid
 from router.model.webhook import AgentWebhooks
 
@@ -96,6 +96,8 @@ class _Builder:
             flow=self._flow(merged.get("flow", "")),
             replay=Replay(merged.get("replay", Replay.NONE)),
             dry_run=merged.get("dry_run", False),
+            limits=Limits.of(merged.get("limits", {})),
+            hand_back=HandBack.of(merged.get("hand_back", {})),
             messages=Messages.of(merged.get("messages", {})),
             plugins=self._uses(layers),
         )

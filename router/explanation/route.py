@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from router.config.sources import Setting
 from router.config.wording import quoted
 from router.explanation.explanation import FoundFlow
 from router.model.messages import Messages, placeholders
-from router.model.routes import Replay
+from router.model.routes import HandBack, Limits, Replay
 from router.resolution import SPELLINGS, reserved
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ def explain_flow(sid: str, owner: Trail, routes: Routes, sources: Sources, *, by
 
 def settings_of(owner: Trail, sources: Sources) -> tuple[Setting, ...]:
     """Give what else is set for the route."""
-    return (
-        Setting("replay", sources.setting(owner, ("replay",), str(Replay.NONE))),
-        Setting("dry_run", sources.setting(owner, ("dry_run",), default=False)),
-    )
+    builtin: dict[tuple[str, ...], Any] = {
+        ("replay",): str(Replay.NONE),
+        ("dry_run",): False,
+        **{("limits", key): value for key, value in asdict(Limits()).items()},
+        **{("hand_back", key): value for key, value in asdict(HandBack()).items()},
+    }
+    return tuple(Setting(".".join(keys), sources.setting(owner, keys, value)) for keys, value in builtin.items())
 
 
 def messages_of(owner: Trail, sources: Sources, *only: str) -> tuple[Setting, ...]:

@@ -1,45 +1,109 @@
-"""The ledger of one process, in memory: it serialises the swaps of a conversation and forgets them when they end.
-
-It is the place of the durable ledger: what holds here within a process (one open swap a conversation, a row from the
-first step on) will hold there through crashes and across processes.
-"""
+"""A ledger in memory, for rehearsals: the same words, and nothing is left when the process ends."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from router.ledger.row import Row
+from router.errors import LedgerError
+from router.ledger.ledger import Figures, Holder
+from router.ledger.news import News
+from router.ledger.row import URGENT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from router.clock import Clock
+    from router.ledger.ledger import Filter
+    from router.ledger.row import Row
+
+Result = TypeVar("Result")
+
+NARROWING: Final = ("conversation", "tool", "intent", "state", "outcome")
+"""The fields of a filter that a row must equal."""
 
 
 class MemoryLedger:
-    """Open rows and the turns that they wait for."""
+    """Rows by id. There is one process, so what it has in hand stays there until a decision says otherwise."""
 
-    def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._waiting: dict[str, int] = {}
+    def __init__(self, clock: Clock, holder: Holder | None = None) -> None:
+        self.holder = holder or Holder("memory")
+        self._clock = clock
+        self._rows: dict[str, Row] = {}
+        self._news = News()
 
-    def initiate(self, handover_id: str, conversation: str) -> Row:
-        """Open a row before anything is changed."""
-        return Row(handover_id, conversation)
+    async def decide(
+        self, conversation: str, decision: Callable[[Sequence[Row]], tuple[Result, Sequence[Row]]]
+    ) -> Result:
+        """Let ``decision`` see the conversation's rows, and keep the rows that it gives.
 
-    @contextlib.asynccontextmanager
-    async def turn(self, conversation: str) -> AsyncIterator[None]:
-        """Hold the one turn that a conversation has: who comes second waits, and finds what the first one did."""
-        lock = self._locks.setdefault(conversation, asyncio.Lock())
-        self._waiting[conversation] = self._waiting.get(conversation, 0) + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            self._waiting[conversation] -= 1
-            if not self._waiting[conversation]:
-                del self._waiting[conversation], self._locks[conversation]
+        Raises LedgerError where the conversation would have two open rows, and what ``decision`` raises.
+        """
+        result, given = decision([row for row in self._newest() if row.conversation == conversation])
+        rows = self._rows | {row.id: row for row in given}
+        if sum(row.is_open for row in rows.values() if row.conversation == conversation) > 1:
+            raise LedgerError("memory: a conversation may have one open row")
+        self._rows = rows
+        self._news.tell(conversation)
+        return result
+
+    async def wait(self, conversation: str, seconds: float) -> None:
+        """Wait until something was decided about ``conversation``, ``seconds`` at the most."""
+        await self._news.wait(conversation, seconds)
+
+    async def claim(self, now: datetime, most: int) -> Sequence[Row]:
+        """Take in hand rows that are due and that nobody has in hand, the most urgent first."""
+        due = [row for row in self._rows.values() if row.is_open and self._free_at(row, now) <= now]
+        due.sort(key=lambda row: (row.duty not in URGENT, row.due or row.created))
+        lease = now + timedelta(seconds=self.holder.lease)
+        taken = [row.change(owner=self.holder.name, lease=lease) for row in due[:most]]
+        self._rows |= {row.id: row for row in taken}
+        return taken
+
+    async def next_due(self) -> datetime | None:
+        """Say when the next row is due and in nobody's hand."""
+        now = self._clock.now()
+        free = [row for row in self._rows.values() if row.is_open and not self._is_ours(row, now)]
+        return min((self._free_at(row, now) for row in free), default=None)
+
+    async def history(self, wanted: Filter) -> Sequence[Row]:
+        """Give rows, the newest first."""
+        return [row for row in self._newest() if _fits(row, wanted)][: wanted.limit]
+
+    async def figures(self) -> Figures:
+        """Count what is open."""
+        there = [row for row in self._rows.values() if row.is_open]
+        duties = [str(row.duty) for row in there]
+        counts = {duty: duties.count(duty) for duty in duties}
+        return Figures(counts, min((row.created for row in there), default=None))
+
+    async def forget(self, before: datetime) -> int:
+        """Drop rows that owe nothing and were finished before a time; says how many."""
+        old = {row.id for row in self._rows.values() if not row.is_open and (row.finished or row.created) < before}
+        self._rows = {key: row for key, row in self._rows.items() if key not in old}
+        return len(old)
+
+    async def probe(self) -> None:
+        """Do nothing: memory is always there."""
 
     def faults(self) -> tuple[str, ...]:
-        """Say what keeps the ledger from working; memory is always there."""
+        """Say that nothing is wrong: memory is always there."""
         return ()
+
+    def _newest(self) -> Sequence[Row]:
+        return sorted(self._rows.values(), key=lambda row: (row.created, row.id), reverse=True)
+
+    def _is_ours(self, row: Row, now: datetime) -> bool:
+        return row.owner == self.holder.name and row.is_held(now)
+
+    def _free_at(self, row: Row, now: datetime) -> datetime:
+        """Say when a row is both due and in nobody's hand."""
+        due = row.due or row.created
+        return max(due, row.lease) if row.lease is not None and row.is_held(now) else due
+
+
+def _fits(row: Row, wanted: Filter) -> bool:
+    if any(getattr(wanted, name) not in ("", getattr(row, name)) for name in NARROWING):
+        return False
+    return (wanted.since is None or row.created >= wanted.since) and (row.is_open or not wanted.open)

@@ -1,36 +1,251 @@
-"""One handover as the ledger sees it: initiated, then accepted or failed, as the bot-framework protocol words it."""
+"""One handover as the ledger keeps it, and the steps that it can take: each a function from a row to the next one.
+
+The states are the words of the bot-framework protocol for handovers. Beside its state a row says what is still owed to
+its conversation (``duty``): a row that owes something is open, and a conversation has one open row at the most.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from router.model.call import ConversationRef
+from router.model.outcome import Answer, Outcome
 
 if TYPE_CHECKING:
-    from router.model.outcome import Answer
+    from datetime import datetime
+
+    from router.ledger.ledger import Holder
+    from router.model.webhook import ScopedWebhook
+
+SOON: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds before each attempt at what is owed; the last stands for all that follow: it is tried until it is done."""
+
+LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
+"""Seconds before each further look: a request without an answer may take effect long after we gave it up."""
 
 
 class State(StrEnum):
-    """How far a handover has come. ``accepted``: the responder is attached, and the sentence is true."""
+    """How far a handover has come. ``accepted``: the responder is attached; ``completed``: it was handed back."""
 
     INITIATED = "initiated"
     ACCEPTED = "accepted"
     FAILED = "failed"
+    COMPLETED = "completed"
 
 
-@dataclass(slots=True)
+class Duty(StrEnum):
+    """What is still owed to the conversation."""
+
+    NONE = ""
+    SETTLE = "settle"
+    """A process has it in hand; if that process dies: find out how far it came, and leave one responder."""
+    FINISH = "finish"
+    """Nobody knows whether the responder was attached, and the model was told so: attach it unless it is there."""
+    RESTORE = "restore"
+    """It failed, and the agent's webhook is, or may be, gone: put it back."""
+    TIDY = "tidy"
+    """The responder is attached, and a webhook is, or may turn up, that should not be there."""
+    HAND_BACK = "hand_back"
+    """The flow gives the conversation back: wait for its execution to end, then let the agent answer again."""
+
+
+URGENT: Final = frozenset({Duty.SETTLE, Duty.FINISH, Duty.RESTORE})
+"""The customer may be without a responder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A hand-back that was asked for: ``since`` when, and which ``execution`` asked for it (``FN…`` or empty).
+
+    It ``is_paved`` once the agent answers beside the flow, so that nobody is missing when the execution ends. One that
+    still runs when the flow is let go ``outlives`` that, and may put its webhook back later.
+    """
+
+    since: datetime
+    execution: str = ""
+    is_paved: bool = False
+    outlives: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What must be known to undo a swap, written before the change that makes it necessary.
+
+    ``present`` were there at the beginning; ``removed`` are the agent's webhooks that were taken away, by this handover
+    or by an earlier one that it followed; ``doubts`` are flows that a request without an answer may still attach.
+    """
+
+    present: tuple[ScopedWebhook, ...] = ()
+    removed: tuple[ScopedWebhook, ...] = ()
+    doubts: tuple[str, ...] = ()
+    since: datetime | None = None
+
+    def seen(self, present: tuple[ScopedWebhook, ...]) -> Self:
+        """Note what was there at the beginning."""
+        return dataclasses.replace(self, present=present) if present else self
+
+    def with_removed(self, *webhooks: ScopedWebhook) -> Self:
+        """Note webhooks that are, or will be, taken away; one that leads where a known one leads is the same."""
+        known = {_leads(webhook) for webhook in self.removed}
+        new = [webhook for webhook in webhooks if _leads(webhook) not in known]
+        return dataclasses.replace(self, removed=(*self.removed, *new))
+
+    def with_doubts(self, *flows: str) -> Self:
+        """Note flows that may still be attached late."""
+        return dataclasses.replace(self, doubts=tuple(dict.fromkeys((*self.doubts, *flows))))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The duty of another row that this one has taken over, to be given back if this one comes to nothing."""
+
+    id: str
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A handover under way. ``answer`` is what may be told by now; None while nothing is certain."""
+    """A handover. Times are in UTC. ``identity`` is masked; ``key`` is what makes another call the same one.
+
+    ``flow`` is the Flow SID; ``message`` what the model was told. ``token`` is a digest of the caller's idempotency
+    token. ``success`` is what the model is to be told, or would have been, once the responder is attached. ``owner`` is
+    the process that has it in hand until ``lease``; both are empty where nobody has. ``due`` is when its duty is done
+    next, ``attempts`` how often that failed in a row, ``looks`` how often it was done. ``requests`` are Twilio's names
+    of our requests.
+    """
 
     id: str
     conversation: str
+    service: str
+    created: datetime
+    tool: str = ""
+    intent: str = ""
+    flow: str = ""
+    caller: str = ""
+    identity: str = ""
+    key: str = ""
+    token: str = ""
+    success: str = ""
     state: State = State.INITIATED
-    answer: Answer | None = None
+    outcome: str = ""
+    reason: str = ""
+    message: str = ""
+    duty: Duty = Duty.NONE
+    due: datetime | None = None
+    attempts: int = 0
+    looks: int = 0
+    owner: str = ""
+    lease: datetime | None = None
+    journal: Journal = field(default_factory=Journal)
+    taken: Taken | None = None
+    way: Way | None = None
+    requests: tuple[str, ...] = ()
+    updated: datetime | None = None
+    accepted: datetime | None = None
+    finished: datetime | None = None
 
-    def accept(self, answer: Answer) -> None:
-        """The responder is attached."""
-        self.state, self.answer = State.ACCEPTED, answer
+    @property
+    def where(self) -> ConversationRef:
+        """The conversation as the gateway wants it."""
+        return ConversationRef(service=self.service, sid=self.conversation)
 
-    def fail(self, answer: Answer) -> None:
-        """Nothing is attached, by a guard's word or by a failure."""
-        self.state, self.answer = State.FAILED, answer
+    @property
+    def is_open(self) -> bool:
+        """Something is owed to the conversation."""
+        return self.duty is not Duty.NONE
+
+    @property
+    def answer(self) -> Answer:
+        """What the model was told; raises ValueError while nothing was."""
+        return Answer(Outcome(self.outcome), self.message, self.id, self.tool, self.intent, self.flow, self.reason)
+
+    @property
+    def has_taken_over(self) -> bool:
+        """The duty of another row is in its care."""
+        return self.taken is not None and self.taken.id != self.id
+
+    def is_held(self, now: datetime) -> bool:
+        """Some process has it in hand."""
+        return bool(self.owner) and self.lease is not None and self.lease > now
+
+    def change(self, **changes: Any) -> Self:
+        """Give a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def hold(self, holder: Holder, now: datetime) -> Self:
+        """A process takes it in hand."""
+        return self.change(owner=holder.name, lease=now + timedelta(seconds=holder.lease), updated=now)
+
+    def told(self, answer: Answer, now: datetime) -> Self:
+        """The model was told ``answer``, and nothing else happened yet."""
+        return self.change(outcome=str(answer.outcome), message=answer.message, reason=answer.detail, updated=now)
+
+    def accept(self, answer: Answer, now: datetime) -> Self:
+        """The responder is attached; what is left is to tidy."""
+        told = self.told(answer, now).change(state=State.ACCEPTED, accepted=now, success=answer.message)
+        return told.change(duty=Duty.TIDY, due=now, attempts=0, looks=0, taken=None)
+
+    def fail(self, answer: Answer, now: datetime, duty: Duty = Duty.NONE) -> Self:
+        """Nothing is attached, by a guard's word or by a failure; ``duty`` is what that leaves to do."""
+        failed = self.told(answer, now).change(state=State.FAILED, way=None, finished=now)
+        return failed.owe(duty, now) if duty else failed.close(now)
+
+    def paved(self, now: datetime) -> Self:
+        """The agent answers again, beside the flow that is about to end."""
+        return self.change(way=self.way and dataclasses.replace(self.way, is_paved=True), updated=now)
+
+    def complete(self, now: datetime, *, outlives: bool) -> Self:
+        """The agent answers again; what is left is to look whether the flow turns up once more."""
+        way = self.way and dataclasses.replace(self.way, outlives=outlives)
+        return self.change(state=State.COMPLETED, reason="handed back", way=way, finished=now).look_again(now)
+
+    def owe(self, duty: Duty, now: datetime) -> Self:
+        """Something is left to do, at once, by whoever is free."""
+        return self._free(now).change(duty=duty, due=now, attempts=0, looks=0)
+
+    def retry(self, now: datetime) -> Self:
+        """An attempt failed: try again, a little later each time."""
+        seconds = SOON[min(self.attempts + 1, len(SOON) - 1)]
+        return self._free(now).change(due=now + timedelta(seconds=seconds), attempts=self.attempts + 1)
+
+    def wait(self, now: datetime, seconds: float) -> Self:
+        """What it waits for has not come yet."""
+        return self._free(now).change(due=now + timedelta(seconds=seconds), attempts=0)
+
+    def look_again(self, now: datetime) -> Self:
+        """It was done: look once more later, as a precaution, and close after the last look."""
+        if self.is_last_look or self._goes_back:
+            return self.close(now)
+        due = now + timedelta(seconds=LOOKS[self.looks])
+        return self._free(now).change(due=due, attempts=0, looks=self.looks + 1)
+
+    def tidied(self, now: datetime) -> Self:
+        """All is as it should be; where a webhook may still turn up, it is looked at again."""
+        return self.look_again(now) if self.journal.doubts else self.close(now)
+
+    def close(self, now: datetime) -> Self:
+        """Nothing is owed any more; a hand-back that was asked for meanwhile comes next."""
+        if self._goes_back:
+            return self.owe(Duty.HAND_BACK, now)
+        closed = self._free(now).change(duty=Duty.NONE, due=None, attempts=0, looks=0, taken=None)
+        return closed.change(finished=self.finished or now)
+
+    @property
+    def is_last_look(self) -> bool:
+        """After this look there is none."""
+        return self.looks == len(LOOKS)
+
+    @property
+    def _goes_back(self) -> bool:
+        return self.way is not None and self.state is State.ACCEPTED and self.duty is not Duty.HAND_BACK
+
+    def _free(self, now: datetime) -> Self:
+        return self.change(owner="", lease=None, updated=now)
+
+
+def _leads(webhook: ScopedWebhook) -> tuple[str, str, str]:
+    return webhook.spec.target, webhook.spec.flow, webhook.spec.url

@@ -38,7 +38,7 @@ class Gateway(Protocol):
         ...
 
     async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
-        """Point a studio webhook at another flow, in place."""
+        """Point a studio webhook at another flow, in place. Not repeated after TwilioUncertain, like a create."""
         ...
 
     async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:

@@ -48,8 +48,20 @@ class Messages:
         "Nothing was handed over: the conversation has no free place for another webhook. Apologise and go on helping"
         " the customer yourself."
     )
+    limit: str = (
+        "Nothing was handed over: this conversation was handed over too often in the last hour. Do not call this tool"
+        " again, and go on helping the customer yourself."
+    )
     out_of_order: str = (
         "Nothing was handed over: this tool is out of order. Do not call it again, and go on helping the customer"
+        " yourself."
+    )
+    busy: str = (
+        "Nothing was handed over: too many handovers are under way at this moment. Apologise and offer to try again in"
+        " a moment."
+    )
+    unrecorded: str = (
+        "Nothing was handed over: no handover can be recorded at present. Apologise and go on helping the customer"
         " yourself."
     )
     dry_run: str = (

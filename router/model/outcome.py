@@ -23,7 +23,8 @@ class Outcome(StrEnum):
 class Answer:
     """What the caller gets: an outcome and its sentence. ``intent`` and ``flow`` are empty where none was found.
 
-    ``detail`` is for the log and never told: why, in words for whoever runs the router.
+    ``detail`` is for the log and never told: why, in words for whoever runs the router. ``key`` is which of the route's
+    sentences it is, or empty.
     """
 
     outcome: Outcome
@@ -33,3 +34,4 @@ class Answer:
     intent: str = ""
     flow: str = ""
     detail: str = ""
+    key: str = ""

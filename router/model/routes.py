@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from router.model.messages import Messages
 from router.model.webhook import AgentWebhooks
@@ -56,12 +56,47 @@ class PluginUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What keeps an agent that calls again and again from handing a conversation to and fro.
+
+    At most ``handovers_per_hour`` of one conversation; within ``repeat_window`` seconds another call of the same tool,
+    intent and flow in the same conversation is the same call.
+    """
+
+    handovers_per_hour: int = 10
+    repeat_window: float = 60.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Take the limits that are given and our own for the rest."""
+        return cls(**_as_wanted(given, cls()))
+
+
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """How a flow gives a conversation back: for how many seconds its execution is waited for, and who ends it then.
+
+    Where ``end_execution`` we do, else it is left to itself.
+    """
+
+    within: float = 60.0
+    end_execution: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Take what is given and our own for the rest."""
+        return cls(**_as_wanted(given, cls()))
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Where a handover goes and how. ``flow`` is empty where only the tool's URL can name one."""
 
     flow: str = ""
     replay: Replay = Replay.NONE
     dry_run: bool = False
+    limits: Limits = Limits()
+    hand_back: HandBack = HandBack()
     messages: Messages = Messages()
     plugins: tuple[PluginUse, ...] = ()
 
@@ -130,3 +165,8 @@ class Routes:
 def normalised(wording: str) -> str:
     """Fold what intents are compared without: case, space, ``-`` and ``_``."""
     return _IGNORED.sub("", wording).casefold()
+
+
+def _as_wanted(given: Mapping[str, Any], builtin: Limits | HandBack) -> dict[str, Any]:
+    """Give each value the type of ours: a file may have 10.0 for a whole number, and 60 for any."""
+    return {key: type(getattr(builtin, key))(value) for key, value in given.items()}

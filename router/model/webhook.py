@@ -39,6 +39,11 @@ class WebhookSpec:
         """A Studio Flow as the responder to every message; raises ValueError unless ``flow`` is a Flow SID."""
         return cls(target=Target.STUDIO, filters=(MESSAGE_ADDED,), flow=checked_sid("FW", flow))
 
+    @property
+    def hears_messages(self) -> bool:
+        """It is told of what is said; without filters of everything."""
+        return not self.filters or MESSAGE_ADDED in self.filters
+
 
 @dataclass(frozen=True, slots=True)
 class ScopedWebhook:

@@ -90,14 +90,15 @@ class _Rehearsal:
         faults: list[BaseException] = []
         cast = Cast(self._manager, test.plugin_faults, self._unusable, faults.append, deadline=self._deadline)
         stage = set_up(call.conversation or CONVERSATION, call.identity, self._routes.agent_webhooks)
+        clock = Clock(now=lambda: test.at)
         desk = Desk(
             routes=self._routes,
             plugins=cast,
             gateway=stage,
-            ledger=MemoryLedger(),
+            ledger=MemoryLedger(clock),
             background=Background(faults.append),
             log=self._log,
-            clock=Clock(now=lambda: test.at),
+            clock=clock,
             new_id=lambda: HANDOVER_ID,
         )
         answer = await hand_over(call, desk)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from router.sandbox.faults import Fault
+from router.sandbox import fault_control
+from router.sandbox.fault_control import FaultControl
+from router.sandbox.readable import ReadableResponse
 from router.sandbox.requests import Form
 from router.sandbox.shapes import configuration
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from router.sandbox.sandbox import Sandbox
     from router.sandbox.world import Conversation, Execution
 
-HELP: Final = """\
+HELP: Final = f"""\
 This is a stand-in for Twilio. Nothing here leaves your machine.
 
 Twilio's own paths, with Basic authentication (account SID and auth token):
@@ -30,25 +31,16 @@ The sandbox's own paths, without authentication:
   GET    /sandbox                                          everything that is there, and the last requests
   POST   /sandbox/conversations                            open one: customer=..., agent_url=... or service_url=...
   POST   /sandbox/conversations/CH.../says                 speak as the customer: text=...
-  POST   /sandbox/faults                                   let a request go wrong: kind=..., method=, path=, times=,
-                                                           skip=, delay=, retry_after=, status=, code=
-  DELETE /sandbox/faults                                   let nothing go wrong any more
-  kinds: rate_limited unavailable server_error html_error refused slow cut_before cut_after slow_after bad_json
-"""
+  GET    /sandbox/conversations/CH...                      what is there: webhooks, responders, executions, messages
+  POST   /sandbox/executions/FN.../end                     end a run of a flow
+  POST   /sandbox/hosts                                    let a server here stand for a host: host=..., url=...
+{fault_control.HELP}"""
 
 CUSTOMER: Final = "whatsapp:+15550100"
 """Who speaks where nobody else is named."""
 
 SHOWN: Final = 50
 """So many of the last requests and deliveries are shown."""
-
-
-class ReadableResponse(JSONResponse):
-    """JSON for people: a line for each value."""
-
-    def render(self, content: Any) -> bytes:
-        """Write ``content`` with indents and a line feed at the end."""
-        return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 class Control:
@@ -64,8 +56,10 @@ class Control:
             Route("/sandbox", self.show, methods=["GET"]),
             Route("/sandbox/conversations", self.open, methods=["POST"]),
             Route("/sandbox/conversations/{conversation}/says", self.say, methods=["POST"]),
-            Route("/sandbox/faults", self.arm, methods=["POST"]),
-            Route("/sandbox/faults", self.disarm, methods=["DELETE"]),
+            Route("/sandbox/conversations/{conversation}", self.look, methods=["GET"]),
+            Route("/sandbox/executions/{execution}/end", self.end, methods=["POST"]),
+            Route("/sandbox/hosts", self.place, methods=["POST"]),
+            *FaultControl(self._sandbox.faults).routes(),
         ]
 
     async def help(self, _request: Request) -> Response:
@@ -104,37 +98,35 @@ class Control:
 
     async def say(self, request: Request) -> Response:
         """Speak as the customer, and show the conversation after everybody was told."""
-        form = await Form.of(request)
-        conversation = self._sandbox.world.conversations.get(request.path_params["conversation"])
-        if conversation is None:
-            raise HTTPException(404)
+        form, conversation = await Form.of(request), self._named(request)
         await self._sandbox.customer_says(conversation, form.one("text"))
         return ReadableResponse(self._conversation(conversation))
 
-    async def arm(self, request: Request) -> Response:
-        """Let requests go wrong as ``Fault`` says."""
-        form = await Form.of(request)
-        try:
-            fault = Fault(
-                kind=form.one("kind"),
-                method=form.one("method", "*"),
-                path=form.one("path", "*"),
-                times=int(form.one("times", "1")),
-                skip=int(form.one("skip", "0")),
-                retry_after=_seconds(form, "retry_after"),
-                delay=_seconds(form, "delay"),
-                status=int(form.one("status", "400")),
-                code=int(form.one("code", "20001")),
-            )
-        except ValueError as problem:
-            return PlainTextResponse(f"{problem}\n\n{HELP}", 400)
-        self._sandbox.faults.add(fault)
-        return PlainTextResponse(f"armed: {fault.kind} for {fault.method} {fault.path}\n", 201)
+    async def look(self, request: Request) -> Response:
+        """Show one conversation."""
+        return ReadableResponse(self._conversation(self._named(request)))
 
-    async def disarm(self, _request: Request) -> Response:
-        """Let nothing go wrong any more."""
-        self._sandbox.faults.clear()
-        return Response(status_code=204)
+    async def end(self, request: Request) -> Response:
+        """End a run of a flow, as its owner can in the Console."""
+        execution = self._sandbox.world.executions.get(request.path_params["execution"])
+        if execution is None:
+            raise HTTPException(404)
+        self._sandbox.end(execution)
+        return ReadableResponse(_execution(execution))
+
+    async def place(self, request: Request) -> Response:
+        """Let a server on this machine stand for a host that webhooks or flows call."""
+        form = await Form.of(request)
+        if not form.one("host") or not form.one("url"):
+            return PlainTextResponse(f"expected host= and url=\n\n{HELP}", 400)
+        self._sandbox.hosts[form.one("host")] = form.one("url")
+        return ReadableResponse(self._sandbox.hosts)
+
+    def _named(self, request: Request) -> Conversation:
+        found = self._sandbox.world.conversations.get(request.path_params["conversation"])
+        if found is None:
+            raise HTTPException(404)
+        return found
 
     def _conversation(self, conversation: Conversation) -> dict[str, Any]:
         return {
@@ -148,6 +140,11 @@ class Control:
                 {"sid": found.sid, "target": found.spec.target, **configuration(found.spec)}
                 for found in conversation.webhooks
             ],
+            "executions": [
+                _execution(found)
+                for found in self._sandbox.world.executions.values()
+                if found.conversation is conversation
+            ],
             "messages": [f"{found.author}: {found.body}" for found in conversation.messages],
         }
 
@@ -160,7 +157,3 @@ def _execution(execution: Execution) -> dict[str, Any]:
         "conversation": execution.conversation.sid if execution.conversation else None,
         "waiting_at": execution.progress.waiting_at if execution.progress else None,
     }
-
-
-def _seconds(form: Form, name: str) -> float | None:
-    return float(form.one(name)) if form.one(name) else None

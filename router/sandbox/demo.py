@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
+import time
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from router import bundled
@@ -12,6 +15,7 @@ from router.config import load
 from router.log import new_log
 from router.sandbox.agent import AUTHOR, ScriptedAgent
 from router.sandbox.choosing import ToolOffer
+from router.sandbox.flows import shipped_flows
 from router.sandbox.sandbox import Sandbox
 from router.serving import listen, serving
 from router.settings import Settings
@@ -29,10 +33,16 @@ AGENT_HOST: Final = "support-agent.twil.io"
 """The agent's host as Twilio knows it; the sandbox reaches it on this machine."""
 
 SCRIPT: Final = (
-    "Hello, are you there?",
-    "The lamp that I ordered came broken. I want my money back.",
-    "Yes, please. It is the blue one.",
+    ("Hello, are you there?", "agent"),
+    ("The lamp that I ordered came broken. I want my money back.", "studio"),
+    ("Yes, please. It is the blue one.", "studio"),
+    ("4711", "agent"),
+    ("Thank you. Is the lamp still sold?", "agent"),
 )
+"""What the customer says, and who answers from then on."""
+
+PATIENCE: Final = 10.0
+"""Seconds until that must be so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,9 @@ class Stage:
 async def set_up(port: int = 0) -> AsyncIterator[Stage]:
     """Start the sandbox, the router on ``port`` and the agent; raises OSError where the port is taken."""
     listener, router_url = listen(port=port)
-    sandbox = Sandbox()
+    sandbox = Sandbox(flows=shipped_flows(router_url))
     async with contextlib.AsyncExitStack() as stack:
+        directory = stack.enter_context(TemporaryDirectory(prefix="handover-demo-"))
         environ = {
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,
             "TWILIO_AUTH_TOKEN": sandbox.auth_token,
@@ -58,6 +69,7 @@ async def set_up(port: int = 0) -> AsyncIterator[Stage]:
             "HANDOVER_PUBLIC_URL": router_url,
             "HANDOVER_CONFIG": str(bundled.ROUTES),
             "HANDOVER_SECRET": SECRET,
+            "HANDOVER_DATABASE_URL": f"{directory}/handovers.db",
             "HANDOVER_STATE": "none",
             "HANDOVER_POLL": "0",
         }
@@ -89,27 +101,41 @@ def offers(routes: Routes, router_url: str) -> list[ToolOffer]:
     ]
 
 
-async def play(stage: Stage, echo: Callable[[str], None]) -> list[str]:
-    """Play the script and ``echo`` who said what; gives what went wrong, nothing where all went right."""
+async def play(stage: Stage, echo: Callable[[str], None], patience: float = PATIENCE) -> list[str]:
+    """Play the script and ``echo`` who said what; gives what went wrong, nothing where all went right.
+
+    What the router promised must be so within ``patience`` seconds.
+    """
     sandbox = stage.sandbox
     conversation = sandbox.open_conversation(agent_url=stage.agent.webhook_url)
     echo(f"conversation {conversation.sid}\n")
+    faults: list[str] = []
     echo("webhooks before:")
     _show_webhooks(conversation, stage, echo)
-    for text in SCRIPT:
+    for text, responder in SCRIPT:
         said, asked = len(conversation.messages), len(sandbox.requests)
         await sandbox.customer_says(conversation, text)
         await stage.agent.settled()
         await sandbox.settled()
+        await _until_answers(responder, conversation, sandbox, patience)
         echo("")
         for message in conversation.messages[said:]:
             echo(f"  {_speaker(message.author, conversation):>8}  {message.body}")
         for line in _steps(stage, sandbox.requests[asked:]):
             echo(f"            {line}")
         stage.agent.uses.clear()
+        if faults := _faults(responder, conversation, stage):
+            break
     echo("\nwebhooks after:")
     _show_webhooks(conversation, stage, echo)
-    return _faults(conversation, stage)
+    return faults + [f"the agent met {problem}" for problem in stage.agent.problems]
+
+
+async def _until_answers(responder: str, conversation: Conversation, sandbox: Sandbox, patience: float) -> None:
+    """Wait until ``responder`` alone answers: what the router has told, or promised, it may still be doing."""
+    until = time.monotonic() + patience
+    while [found.kind for found in sandbox.responders(conversation)] != [responder] and time.monotonic() < until:  # noqa: ASYNC110 - no event for it
+        await asyncio.sleep(0.02)
 
 
 def invitation(stage: Stage) -> str:
@@ -142,25 +168,28 @@ def _show_webhooks(conversation: Conversation, stage: Stage, echo: Callable[[str
 
 
 def _steps(stage: Stage, requests: Sequence[Entry]) -> Iterator[str]:
-    """Say what the agent's tool call took, and each of the router's requests to Twilio in it."""
+    """Say what the agent's tool call took, or the way back, and each of the router's requests to Twilio in it."""
+    ours = [entry for entry in requests if "handover-router" in entry.headers.get("user-agent", "")]
+    what = "tool" if stage.agent.uses else "back"
     for use in stage.agent.uses:
         yield f'[tool] POST {use.url.partition("?")[0]} {{"intent": "{use.intent}"}}'
-        for entry in requests:
-            if "handover-router" in entry.headers.get("user-agent", ""):
-                what = entry.path.rpartition("/Conversations/")[2].partition("/")[2] or "(the conversation itself)"
-                yield f"[tool]   {entry.method:<6} {what:<45} {entry.status}  {entry.seconds * 1000:5.1f} ms"
+    if ours and not stage.agent.uses:
+        yield f"[back] POST {stage.router_url}/-/hand-back, by the flow"
+    for entry in ours:
+        resource = entry.path.rpartition("/Conversations/")[2].partition("/")[2] or "(the conversation itself)"
+        resource = "Executions/" + resource.rpartition("/")[2] if "/Executions" in entry.path else resource
+        yield f"[{what}]   {entry.method:<6} {resource:<45} {entry.status}  {entry.seconds * 1000:5.1f} ms"
+    for use in stage.agent.uses:
         yield f"[tool] {use.status} {use.answer!r} in {use.seconds * 1000:.1f} ms"
 
 
-def _faults(conversation: Conversation, stage: Stage) -> list[str]:
-    flow = stage.routes.flow_sid("refunds")
-    answering = [(responder.kind, responder.name) for responder in stage.sandbox.responders(conversation)]
-    last = conversation.messages[-1]
+def _faults(responder: str, conversation: Conversation, stage: Stage) -> list[str]:
+    """Say what is not as the script has it: who answers, and who spoke last."""
+    names = {"agent": stage.agent.webhook_url, "studio": stage.routes.flow_sid("refunds")}
+    answering = [(found.kind, found.name) for found in stage.sandbox.responders(conversation)]
+    last = _speaker(conversation.messages[-1].author, conversation)
     checks = {
-        f"expected the flow {flow} alone to answer, found {answering}": answering == [("studio", flow)],
-        f"expected the flow to speak last, found {_speaker(last.author, conversation)}": (
-            _speaker(last.author, conversation) == "flow"
-        ),
-        f"the agent met {stage.agent.problems}": not stage.agent.problems,
+        f"expected the {responder} alone to answer, found {answering}": answering == [(responder, names[responder])],
+        f"expected the customer to be answered, found that the {last} spoke last": last != "customer",
     }
     return [fault for fault, right in checks.items() if not right]

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urlencode
 
 from router.model.webhook import MESSAGE_ADDED, Target, WebhookSpec
+from router.sandbox.exchange import Request
 from router.sandbox.shapes import timestamp
-from router.twilio.signatures import sign
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from router.sandbox.errands import Errands
     from router.sandbox.executions import Studio
+    from router.sandbox.outside import Outside
     from router.sandbox.world import Conversation, Message, Webhook, World
 
 PATIENCE: Final = 5.0
@@ -49,27 +44,15 @@ FILTERS: Final = frozenset(
 """The events that a scoped webhook may ask for (docs/twilio.md, FILTERS)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One attempt to call a webhook: ``status`` is 0 where no answer came, and ``error`` then says why."""
-
-    url: str
-    event: str
-    status: int
-    error: str
-    seconds: float
-
-
 class Events:
-    """Delivers the events of one world. ``hosts`` maps a host of a webhook's URL to the base URL that stands for it."""
+    """Delivers the events of one world."""
 
-    def __init__(self, world: World, studio: Studio, hosts: Mapping[str, str], patience: float) -> None:
+    def __init__(self, world: World, studio: Studio, outside: Outside, errands: Errands, patience: float) -> None:
         self._world = world
         self._studio = studio
-        self._hosts = hosts
+        self._outside = outside
+        self._errands = errands
         self._patience = patience
-        self._running: set[asyncio.Task[None]] = set()
-        self.deliveries: deque[Delivery] = deque(maxlen=10_000)
 
     async def message_added(self, conversation: Conversation, message: Message) -> None:
         """Tell everybody of a message; returns when each has answered or had its time."""
@@ -98,30 +81,19 @@ class Events:
             if conversation.webhook(webhook.sid) is None:
                 return
             if webhook.spec.target == Target.STUDIO:
-                self._tell_studio(conversation, webhook, message)
+                self._tell_studio(conversation, webhook, message, is_replayed=True)
             elif _wants(webhook.spec, MESSAGE_ADDED, message.body):
                 await self._call(webhook.spec, conversation, MESSAGE_ADDED, _message_fields(message))
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Let ``work`` go on beside the answer to the request that caused it."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._errands.start(work)
 
-    async def settled(self) -> None:
-        """Wait until nothing is under way in the background."""
-        while self._running:
-            await asyncio.wait(list(self._running))
-
-    async def stop(self) -> None:
-        """Give up what is under way in the background."""
-        for task in list(self._running):
-            task.cancel()
-        await self.settled()
-
-    def _tell_studio(self, conversation: Conversation, webhook: Webhook, message: Message) -> None:
+    def _tell_studio(
+        self, conversation: Conversation, webhook: Webhook, message: Message, *, is_replayed: bool = False
+    ) -> None:
         if _wants(webhook.spec, MESSAGE_ADDED, message.body):
-            self._studio.receive(conversation, webhook, message)
+            self._studio.receive(conversation, webhook, message, is_replayed=is_replayed)
 
     def _service_calls(
         self, conversation: Conversation, event: str, fields: Mapping[str, str]
@@ -140,55 +112,13 @@ class Events:
             "MessagingServiceSid": conversation.service.messaging_sid,
             **fields,
         }
-        begun = time.perf_counter()
-        status, error = await self._send(spec, form)
-        self.deliveries.append(Delivery(spec.url, event, status, error, time.perf_counter() - begun))
-
-    async def _send(self, spec: WebhookSpec, form: Mapping[str, str]) -> tuple[int, str]:
-        if spec.method.upper() == "GET":
-            url, body = f"{spec.url}{'&' if '?' in spec.url else '?'}{urlencode(form)}", None
-            signature = sign(self._world.auth_token, url, {})
-        else:
-            url, body = spec.url, form
-            signature = sign(self._world.auth_token, url, form)
-        where = self._where(url)
-        if not _is_here(where):
-            return 0, "not on this machine"
-        headers = {"X-Twilio-Signature": signature, "User-Agent": "TwilioProxy/1.1"}
-        timeout = aiohttp.ClientTimeout(total=self._patience)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.request(
-                    "GET" if body is None else "POST",
-                    where,
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                ) as answer,
-            ):
-                await answer.read()
-                return answer.status, ""
-        except (aiohttp.ClientError, TimeoutError) as problem:
-            return 0, type(problem).__name__
-
-    def _where(self, url: str) -> URL:
-        """Find where ``url`` is served: at the local server that stands for its host, or where it says."""
-        parts = urlsplit(url)
-        base = self._hosts.get(parts.netloc)
-        if base is None:
-            return URL(url, encoded=True)
-        stand_in = urlsplit(base)
-        return URL(urlunsplit((stand_in.scheme, stand_in.netloc, parts.path, parts.query, "")), encoded=True)
+        await self._outside.ask(event, _request(spec, form), self._patience)
 
 
-def _is_here(url: URL) -> bool:
-    """Say whether ``url`` is on this machine: what a sandbox plays must never reach a real agent."""
-    host = url.host or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _request(spec: WebhookSpec, form: Mapping[str, str]) -> Request:
+    if spec.method.upper() == "GET":
+        return Request(f"{spec.url}{'&' if '?' in spec.url else '?'}{urlencode(form)}")
+    return Request(spec.url, urlencode(form))
 
 
 def _wants(spec: WebhookSpec, event: str, body: str) -> bool:

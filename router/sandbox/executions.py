@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from router.model.flow import CONVERSATION_EVENT
 from router.model.webhook import ROOM
-from router.sandbox import studio
+from router.sandbox import http_widget, studio
 from router.sandbox.world import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from router.model.webhook import WebhookSpec
+    from router.sandbox.errands import Errands
+    from router.sandbox.exchange import Request
+    from router.sandbox.outside import Outside
     from router.sandbox.world import Conversation, Execution, Flow, Message, Webhook, World
 
 AUTHOR = "Studio"
@@ -20,16 +24,36 @@ AUTHOR = "Studio"
 
 
 class Studio:
-    """Runs the flows of one world."""
+    """Runs the flows of one world; ``outside`` is where their own requests go, as ``errands``.
 
-    def __init__(self, world: World) -> None:
+    Seconds: the answer to such a request may take ``patience``; what Studio puts back at the end of a run comes
+    ``put_back_delay`` after it (docs/twilio.md, PUT-BACK).
+    """
+
+    def __init__(
+        self,
+        world: World,
+        outside: Outside,
+        errands: Errands,
+        *,
+        patience: float = http_widget.PATIENCE,
+        put_back_delay: float = 0.0,
+    ) -> None:
         self._world = world
+        self._outside = outside
+        self._errands = errands
+        self._patience = patience
+        self._put_back_delay = put_back_delay
 
-    def receive(self, conversation: Conversation, webhook: Webhook, message: Message) -> None:
-        """Bring a message to the flow of ``webhook``: it starts a run, or goes to the one that waits.
+    def receive(
+        self, conversation: Conversation, webhook: Webhook, message: Message, *, is_replayed: bool = False
+    ) -> None:
+        """Bring a message to the flow of ``webhook``: it starts a run, or goes to the one that waits for it.
 
-        Nothing happens where the flow is unknown, a draft, or does not start from conversations
-        (docs/twilio.md, PUBLISHED, UNCHECKED-FLOW).
+        A run that waits for the answer to a request swallows it (docs/twilio.md, ONE-EXECUTION). Nothing happens
+        where the flow is unknown, a draft, or does not start from conversations
+        (docs/twilio.md, PUBLISHED, UNCHECKED-FLOW). What a replay started has the conversation for its address
+        (docs/twilio.md, EXECUTION-ADDRESS).
         """
         flow = self._world.flows.get(webhook.spec.flow)
         running = flow.running if flow else None
@@ -38,35 +62,50 @@ class Studio:
         inbound = _inbound(self._world.account_sid, conversation, message)
         execution = self._world.active_execution(flow, conversation)
         if execution is not None and execution.progress is not None:
-            self._take(execution, studio.go_on(running, execution.progress, inbound))
+            if execution.progress.request is None:
+                self._take(execution, running, studio.go_on(running, execution.progress, inbound))
             return
-        address = conversation.customer.address if conversation.participants else conversation.sid
+        is_known = bool(conversation.participants) and not is_replayed
+        address = conversation.customer.address if is_known else conversation.sid
         execution = self._world.add_execution(flow, address, conversation, webhook)
         variables = _variables(execution, {"conversation": inbound})
-        self._take(execution, studio.begin(running, CONVERSATION_EVENT, variables))
+        self._take(execution, running, studio.begin(running, CONVERSATION_EVENT, variables))
 
     def start(self, flow: Flow, to: str, sender: str, data: Mapping[str, Any]) -> Execution:
         """Start a run by REST: it has no conversation, so what it sends goes nowhere here."""
         execution = self._world.add_execution(flow, to)
         execution.data = data
         variables = _variables(execution, {"request": {"parameters": data}}, sender)
-        self._take(execution, studio.begin(flow.definition, studio.REQUEST_EVENT, variables))
+        self._take(execution, flow.definition, studio.begin(flow.definition, studio.REQUEST_EVENT, variables))
         return execution
 
     def end(self, execution: Execution) -> None:
         """End a run. Its webhook is removed; one removed meanwhile is put back (docs/twilio.md, PUT-BACK)."""
+        if execution.status == Status.ENDED:
+            return
         execution.status = Status.ENDED
         execution.updated = self._world.clock.now()
         conversation, webhook = execution.conversation, execution.webhook
         if conversation is None or webhook is None:
             return
         there = conversation.webhook(webhook.sid)
-        if there is None and len(conversation.webhooks) < ROOM:
-            self._world.add_webhook(conversation, webhook.spec)
-        elif there is not None and there.spec.flow == execution.flow.sid:
+        if there is None:
+            if self._put_back_delay:
+                self._errands.start(self._put_back_later(conversation, webhook.spec))
+            else:
+                self._put_back(conversation, webhook.spec)
+        elif there.spec.flow == execution.flow.sid:
             conversation.webhooks.remove(there)
 
-    def _take(self, execution: Execution, step: studio.Step) -> None:
+    async def _put_back_later(self, conversation: Conversation, spec: WebhookSpec) -> None:
+        await self._world.clock.sleep(self._put_back_delay)
+        self._put_back(conversation, spec)
+
+    def _put_back(self, conversation: Conversation, spec: WebhookSpec) -> None:
+        if len(conversation.webhooks) < ROOM:
+            self._world.add_webhook(conversation, spec)
+
+    def _take(self, execution: Execution, definition: Mapping[str, Any], step: studio.Step) -> None:
         execution.progress = step.progress
         execution.updated = self._world.clock.now()
         if execution.conversation is not None:
@@ -74,6 +113,19 @@ class Studio:
                 self._world.add_message(execution.conversation, author=AUTHOR, body=text)
         if step.ended:
             self.end(execution)
+        elif step.progress.request is not None:
+            self._errands.start(self._ask(execution, definition, step.progress, step.progress.request))
+
+    async def _ask(
+        self, execution: Execution, definition: Mapping[str, Any], progress: studio.Progress, request: Request
+    ) -> None:
+        """Make the request of a widget, once (docs/twilio.md, MAKE-REQUEST-REPEATS), and go on with its answer.
+
+        A run that was ended meanwhile does not go on.
+        """
+        reply = await self._outside.ask(http_widget.TYPE, request, self._patience)
+        if execution.status == Status.ACTIVE:
+            self._take(execution, definition, studio.take_answer(definition, progress, reply))
 
 
 def _inbound(account_sid: str, conversation: Conversation, message: Message) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -80,11 +81,17 @@ class Fault:
 
 @dataclass(slots=True, eq=False)
 class ArmedFault:
-    """A fault that lies in wait. ``reached`` is set once it has struck; ``release()`` lets held answers go."""
+    """A fault that lies in wait. ``reached`` is set once it has struck; ``release()`` lets held requests go.
+
+    ``number`` is its own for good; ``held`` is how many requests it holds now.
+    """
 
     fault: Fault
+    number: int = 0
     seen: int = 0
     hits: int = 0
+    held: int = 0
+    drops: bool = False
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -99,17 +106,24 @@ class ArmedFault:
         self.reached.set()
         return True
 
-    def release(self) -> None:
-        """Let what is held go, now and from now on."""
+    def release(self, *, drop: bool = False) -> None:
+        """Let what is held go, now and from now on; with ``drop`` its connections drop, and no work is done any more.
+
+        So a request of a client that was killed meanwhile either takes effect late, or never.
+        """
+        self.drops = drop
         self._released.set()
 
     async def hold(self) -> None:
         """Wait for ``delay`` seconds, or for the release where that comes first."""
+        self.held += 1
         try:
             async with asyncio.timeout(self.fault.delay):
                 await self._released.wait()
         except TimeoutError:
             return
+        finally:
+            self.held -= 1
 
 
 class Faults:
@@ -117,10 +131,16 @@ class Faults:
 
     def __init__(self) -> None:
         self._armed: list[ArmedFault] = []
+        self._numbers = itertools.count(1)
+
+    @property
+    def armed(self) -> tuple[ArmedFault, ...]:
+        """Those that lie in wait, the oldest first."""
+        return tuple(self._armed)
 
     def add(self, fault: Fault) -> ArmedFault:
         """Arm a fault, behind those that are armed already."""
-        armed = ArmedFault(fault)
+        armed = ArmedFault(fault, next(self._numbers))
         self._armed.append(armed)
         return armed
 
@@ -163,6 +183,9 @@ class FaultyApp:
             await scope[HANG_UP]()
             return
         await armed.hold()
+        if armed.drops:
+            await scope[HANG_UP]()
+            return
         await self._app(scope, receive, send)
 
     async def _after(self, armed: ArmedFault, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,12 +195,12 @@ class FaultyApp:
             answer.append(message)
 
         await self._app(scope, receive, keep)
-        if armed.fault.kind == Kind.CUT_AFTER:
-            await scope[HANG_UP]()
-            return
         if armed.fault.kind == Kind.SLOW_AFTER:
             await armed.hold()
-        else:
+        if armed.fault.kind == Kind.CUT_AFTER or armed.drops:
+            await scope[HANG_UP]()
+            return
+        if armed.fault.kind == Kind.BAD_JSON:
             _break_off(answer)
         for message in answer:
             await send(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,9 +37,14 @@ SHIPPED: Final[Mapping[str, str]] = MappingProxyType(
 """The flows that the shipped ``routes.yaml`` names, and their files in ``examples/flows``."""
 
 
-def shipped_flows() -> dict[str, Any]:
-    """Read the definitions of the shipped flows, by Flow SID."""
-    return {sid: json.loads((FLOWS / f"{name}.json").read_text(encoding="utf-8")) for sid, name in SHIPPED.items()}
+ROUTER: Final = "https://handover.example.com"
+"""What the shipped flows call to give a conversation back; whoever imports one into Studio sets their own."""
+
+
+def shipped_flows(router: str = ROUTER) -> dict[str, Any]:
+    """Read the definitions of the shipped flows, by Flow SID; they call the router at the base URL ``router``."""
+    texts = {sid: (FLOWS / f"{name}.json").read_text(encoding="utf-8") for sid, name in SHIPPED.items()}
+    return {sid: json.loads(text.replace(ROUTER, router)) for sid, text in texts.items()}
 
 
 class StudioApi:
@@ -82,12 +88,13 @@ class StudioApi:
         return JSONResponse(self._shapes.flow_revision(flow, number))
 
     async def list_executions(self, request: Request) -> Response:
-        """List the runs of a flow, the newest first; ``status`` narrows it down."""
+        """List the runs of a flow, the newest first; ``status`` and ``DateCreatedFrom`` narrow it down."""
         flow, status = self._flow(request), request.query_params.get("status")
+        begin = _time(request.query_params.get("DateCreatedFrom", "1970-01-01T00:00:00Z"))
         shown = [
             self._shapes.execution(found)
             for found in reversed(self._world.executions.values())
-            if found.flow.sid == flow.sid and status in (None, found.status)
+            if found.flow.sid == flow.sid and status in (None, found.status) and found.created >= begin
         ]
         return self._page(request, "executions", shown)
 
@@ -112,8 +119,7 @@ class StudioApi:
         form, execution = await Form.of(request), self._execution(request)
         if form.one("Status") != Status.ENDED:
             raise Refused(refusals.INVALID_PARAMETER, "Status must be 'ended'")
-        if execution.status == Status.ACTIVE:
-            self._studio.end(execution)
+        self._studio.end(execution)
         return JSONResponse(self._shapes.execution(execution))
 
     def _flow(self, request: Request) -> Flow:
@@ -131,6 +137,15 @@ class StudioApi:
     def _page(self, request: Request, key: str, items: list[dict[str, Any]]) -> Response:
         url = STUDIO + request.url.path
         return JSONResponse(page_of(request, items, key=key, url=url, size=PAGE, most=LARGEST_PAGE))
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise Refused(
+            refusals.INVALID_PARAMETER, "DateCreatedFrom must be a time such as 2026-01-31T12:00:00Z"
+        ) from None
 
 
 def _not_found(request: Request) -> Refused:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.clock import Clock
 from router.model.webhook import MESSAGE_ADDED, Target, WebhookSpec
-from router.sandbox import studio
+from router.sandbox import http_widget, studio
 from router.sandbox.control import CUSTOMER, Control
 from router.sandbox.conversations import ConversationsApi
+from router.sandbox.errands import Errands
 from router.sandbox.events import PATIENCE, Events
 from router.sandbox.executions import Studio
 from router.sandbox.faults import Faults, FaultyApp
 from router.sandbox.flows import StudioApi, shipped_flows
 from router.sandbox.journal import Journal
+from router.sandbox.outside import Outside
 from router.sandbox.rest import rest_app
 from router.sandbox.world import Conversation, Flow, World
 from router.serving import serving
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from router.sandbox.events import Delivery
     from router.sandbox.journal import Entry
-    from router.sandbox.world import Message
+    from router.sandbox.outside import Delivery
+    from router.sandbox.world import Execution, Message
 
 US: Final = "whatsapp:+15550199"
 
@@ -49,10 +51,11 @@ class Sandbox:
 
     ``flows`` maps Flow SIDs to exported definitions (None: the two shipped ones); ``drafts`` names those that are
     not published, and ``earlier`` what was published of them before; ``invalid`` says why Studio finds flows not
-    valid; ``hosts`` maps hosts of webhook URLs to the base URLs that stand for them; SIDs and secrets follow
-    from ``seed`` (None: random); ``statuses`` overrides the HTTP status of Twilio error codes where none is
-    documented; ``patience`` is how long a webhook may take, in seconds. Raises ValueError for a flow that the
-    interpreter cannot play.
+    valid; ``hosts`` maps hosts of webhook URLs, and of those that flows call, to the base URLs that stand for them;
+    SIDs and secrets follow from ``seed`` (None: random); ``statuses`` overrides the HTTP status of Twilio error codes
+    where none is documented. In seconds: ``patience`` is how long a webhook may take, ``widget_patience`` how long the
+    answer to a flow's own request, ``put_back_delay`` how long after the end of a run Studio puts its webhook back
+    (docs/twilio.md, PUT-BACK). Raises ValueError for a flow that the interpreter cannot play.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Sandbox:
         seed: int | None = 0,
         statuses: Mapping[int, int] | None = None,
         patience: float = PATIENCE,
+        widget_patience: float = http_widget.PATIENCE,
+        put_back_delay: float = 0.0,
         clock: Clock | None = None,
     ) -> None:
         self.world = World(clock or Clock(), seed)
@@ -84,11 +89,15 @@ class Sandbox:
                 earlier=(earlier or {}).get(sid) if sid in drafts else None,
                 errors=tuple((invalid or {}).get(sid, ())),
             )
-        runs = Studio(self.world)
-        self._events = Events(self.world, runs, self.hosts, patience)
+        self._errands = Errands()
+        self._outside = Outside(self.world.auth_token, self.hosts)
+        self._runs = Studio(
+            self.world, self._outside, self._errands, patience=widget_patience, put_back_delay=put_back_delay
+        )
+        self._events = Events(self.world, self._runs, self._outside, self._errands, patience)
         routes = [
             *ConversationsApi(self.world, self._events).routes(),
-            *StudioApi(self.world, runs).routes(),
+            *StudioApi(self.world, self._runs).routes(),
             *Control(self).routes(),
         ]
         api = rest_app(self.world, routes, statuses or {}, self._running)
@@ -123,8 +132,8 @@ class Sandbox:
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """Every attempt to call a webhook so far."""
-        return list(self._events.deliveries)
+        """Every attempt so far to call a webhook, or what a flow calls."""
+        return list(self._outside.deliveries)
 
     @contextlib.asynccontextmanager
     async def served(self, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
@@ -178,11 +187,15 @@ class Sandbox:
             found.append(Responder("agent", conversation.service.post_webhook))
         return tuple(found)
 
+    def end(self, execution: Execution) -> None:
+        """End a run of a flow, whatever it waits for; nothing happens where it has ended."""
+        self._runs.end(execution)
+
     async def settled(self) -> None:
-        """Wait until no event is under way in the background."""
-        await self._events.settled()
+        """Wait until nothing is under way in the background: events, flows' own requests, what Studio puts back."""
+        await self._errands.settled()
 
     @contextlib.asynccontextmanager
     async def _running(self, _app: object) -> AsyncIterator[None]:
         yield
-        await self._events.stop()
+        await self._errands.stop()

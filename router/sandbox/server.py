@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from router.sandbox.flows import ROUTER
 from router.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
 AGENT_URL: Final = "https://support-agent.twil.io/channels/conversations/messageAdded"
 """An agent that nobody plays: what is sent to it stays on this machine."""
+
+
+ROUTER_HERE: Final = "http://127.0.0.1:8000"
+"""Where ``handover serve`` starts the router, which stands for the one that the shipped flows call."""
 
 
 async def run(
@@ -29,7 +35,7 @@ async def run(
     Its account stays the same from run to run, so that a ``.env`` keeps working. Raises OSError where the port is
     taken, ValueError for a flow that cannot be played.
     """
-    sandbox = Sandbox(flows=flows)
+    sandbox = Sandbox(flows=flows, hosts={urlsplit(ROUTER).netloc: ROUTER_HERE})
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     async with sandbox.served(host=host, port=port):
         echo(introduction(sandbox, conversation))
@@ -47,11 +53,12 @@ Let the router use it:
   export HANDOVER_TWILIO_URL={url}
   export TWILIO_ACCOUNT_SID={sandbox.account_sid}
   export TWILIO_AUTH_TOKEN={sandbox.auth_token}
+  export HANDOVER_PUBLIC_URL={ROUTER}
   export HANDOVER_SECRET=try-it
   handover serve
 
 Then hand over the conversation that is open here, and speak as its customer:
-  curl http://127.0.0.1:8000/tools/support -H 'X-Handover-Secret: try-it' \\
+  curl {ROUTER_HERE}/tools/support -H 'X-Handover-Secret: try-it' \\
     -H 'X-Session-Id: {conversation.session}' -d intent=refund
   curl {said} -d text='My lamp is broken'
 

@@ -1,30 +1,39 @@
 """A small interpreter for exported Studio Flow definitions: pure, one message in, one ``Step`` out.
 
-It plays the widgets ``trigger``, ``send-message``, ``send-and-wait-for-reply``, ``split-based-on`` and
-``set-variables``. In texts it fills ``{{a.b.c}}``, a plain dotted look-up; filters and tags of Liquid it does not know.
+It plays the widgets ``trigger``, ``send-message``, ``send-and-wait-for-reply``, ``split-based-on``, ``set-variables``
+and ``make-http-request``: there a step stops, and goes on with the answer. In texts it fills ``{{a.b.c}}``, a plain
+dotted look-up; filters and tags of Liquid it does not know.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from router.sandbox import http_widget
+from router.sandbox.variables import extend, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from router.sandbox.exchange import Reply, Request
 
 REQUEST_EVENT: Final = "incomingRequest"
 LONGEST_RUN: Final = 1000
 """So many widgets one message may pass; a flow that circles for ever is ended."""
 
-_PLACEHOLDER: Final = re.compile(r"\{\{\s*([^{}|]+?)\s*\}\}")
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands: the widget that waits for a reply, and every variable that a text may use."""
+    """Where a run stands: the widget that waits, and every variable that a text may use.
+
+    It waits for the answer to ``request``, or where that is None for a message.
+    """
 
     waiting_at: str
     variables: Mapping[str, Any]
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,8 @@ def check(name: str, definition: Mapping[str, Any]) -> None:
         if state["type"] not in {"trigger", *_WIDGETS}:
             known = ", ".join(("trigger", *_WIDGETS))
             raise ValueError(f"{here} is of type {state['type']!r}, which the sandbox does not know; it knows {known}")
+        if state["type"] == http_widget.TYPE:
+            http_widget.check(here, state["properties"])
         for transition in state["transitions"]:
             if "next" in transition and transition["next"] not in names - {start}:
                 raise ValueError(f"{here} leads to {transition['next']!r}, which is no widget after the trigger")
@@ -71,13 +82,14 @@ def begin(definition: Mapping[str, Any], event: str, variables: Mapping[str, Any
 
 def go_on(definition: Mapping[str, Any], progress: Progress, inbound: Mapping[str, Any]) -> Step:
     """Give the reply ``inbound`` (``Body`` and the like) to the widget that waits for it."""
-    variables = _with(progress.variables, "widgets", progress.waiting_at, {"inbound": inbound})
+    variables = extend(progress.variables, "widgets", progress.waiting_at, {"inbound": inbound})
     return _run(definition, _next(_state(definition, progress.waiting_at), "incomingMessage"), variables)
 
 
-def fill(text: str, variables: Mapping[str, Any]) -> str:
-    """Fill each ``{{a.b.c}}`` of ``text``; what is not there becomes empty."""
-    return _PLACEHOLDER.sub(lambda found: _look_up(found[1], variables), text)
+def take_answer(definition: Mapping[str, Any], progress: Progress, reply: Reply) -> Step:
+    """Give the answer to its request to the widget that waits for it."""
+    variables = extend(progress.variables, "widgets", progress.waiting_at, http_widget.variables_of(reply))
+    return _run(definition, _next(_state(definition, progress.waiting_at), http_widget.event_of(reply)), variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class _Played:
     then: str | None
     variables: Mapping[str, Any]
     text: str | None = None
+    request: Request | None = None
 
 
 def _run(definition: Mapping[str, Any], first: str, variables: Mapping[str, Any]) -> Step:
@@ -101,7 +114,7 @@ def _run(definition: Mapping[str, Any], first: str, variables: Mapping[str, Any]
         if played.text is not None:
             texts.append(played.text)
         if played.then is None:
-            return Step(Progress(here, variables), tuple(texts), ended=False)
+            return Step(Progress(here, variables, played.request), tuple(texts), ended=False)
         here = played.then
     return Step(Progress("", variables), tuple(texts), ended=True)
 
@@ -116,8 +129,12 @@ def _send_and_wait(state: Mapping[str, Any], variables: Mapping[str, Any]) -> _P
 
 def _set_variables(state: Mapping[str, Any], variables: Mapping[str, Any]) -> _Played:
     for entry in state["properties"]["variables"]:
-        variables = _with(variables, "flow", "variables", {entry["key"]: fill(entry["value"], variables)})
+        variables = extend(variables, "flow", "variables", {entry["key"]: fill(entry["value"], variables)})
     return _Played(_next(state, "next"), variables)
+
+
+def _make_request(state: Mapping[str, Any], variables: Mapping[str, Any]) -> _Played:
+    return _Played(None, variables, request=http_widget.request_of(state["properties"], variables))
 
 
 def _split(state: Mapping[str, Any], variables: Mapping[str, Any]) -> _Played:
@@ -134,6 +151,7 @@ _WIDGETS: Final[Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], _P
         "send-and-wait-for-reply": _send_and_wait,
         "set-variables": _set_variables,
         "split-based-on": _split,
+        http_widget.TYPE: _make_request,
     }
 )
 
@@ -163,15 +181,3 @@ def _state(definition: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _next(state: Mapping[str, Any], event: str) -> str:
     return next((str(found.get("next", "")) for found in state["transitions"] if found["event"] == event), "")
-
-
-def _look_up(path: str, variables: Mapping[str, Any]) -> str:
-    found: Any = variables
-    for part in path.split("."):
-        found = found.get(part, "") if isinstance(found, Mapping) else ""
-    return "" if isinstance(found, Mapping) else str(found)
-
-
-def _with(variables: Mapping[str, Any], outer: str, inner: str, more: Mapping[str, Any]) -> Mapping[str, Any]:
-    group = variables.get(outer, {})
-    return {**variables, outer: {**group, inner: {**group.get(inner, {}), **more}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from router.swap.plan import (
     WriteAttributes,
     leads_to,
 )
+from router.swap.refusal import is_final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from router.swap.plan import Inverse, Plan, Step
 
 CREATES: Final = 3
-"""So many times one webhook is asked for at most, each repeat after a look at what is there."""
+"""So many times one webhook is asked for, or redirected, at most."""
 
 
 class SwapFailed(Exception):
@@ -63,7 +65,7 @@ class Executor:
     async def attach(self, plan: Plan, present: Sequence[ScopedWebhook]) -> bool:
         """Take the steps of ``plan.attach``; undo them and raise SwapFailed where one fails.
 
-        Says whether a create went unanswered on the way: then a second webhook may turn up late.
+        Says whether an answer got lost on the way: then a second webhook may turn up late, or lead elsewhere.
         """
         known = frozenset(webhook.sid for webhook in present)
         done: list[Inverse] = []
@@ -113,6 +115,24 @@ class Executor:
             if present is None or not repeats:
                 raise lost
 
+    async def _redirect(self, sid: str, flow: str) -> bool:
+        """Point a webhook at ``flow``, and say whether an answer got lost: then one that was late may do so once more.
+
+        To repeat it is harmless here, but who knows nothing of the late one could be overruled by it (see ``tidy``).
+        """
+        lost: TwilioUncertain | None = None
+        for _ in range(CREATES):
+            try:
+                await self.gateway.redirect_webhook(self.conversation, sid, flow)
+            except TwilioUncertain as error:
+                lost = error
+            except TwilioError as error:
+                raise lost or error from error
+            else:
+                return bool(lost)
+        assert lost is not None  # noqa: S101 - the loop ends here only by lost answers
+        raise lost
+
     async def _look(self) -> Sequence[ScopedWebhook] | None:
         try:
             return await self.gateway.list_webhooks(self.conversation)
@@ -125,7 +145,7 @@ class Executor:
                 made, doubted = await self.create(step, known)
                 return step.inverse(made), doubted
             case Redirect():
-                await self.gateway.redirect_webhook(self.conversation, step.webhook.sid, step.flow)
+                return step.inverse(), await self._redirect(step.webhook.sid, step.flow)
             case Remove():
                 await self.gateway.delete_webhook(self.conversation, step.webhook.sid)
             case _:
@@ -155,6 +175,23 @@ class Executor:
                     removed.append(inverse.webhook)
         return SwapFailed(error, unknown=unknown, removed=tuple(removed), present=present)
 
+    async def hand_back(self, steps: Sequence[PutBack | Remove]) -> None:
+        """Take the steps of the way back; where one fails after the responder had to make room, it comes back first."""
+        gone: list[ScopedWebhook] = []
+        for step in steps:
+            try:
+                await self.take_back(step)
+            except TwilioError:
+                for webhook in gone:
+                    with contextlib.suppress(TwilioError):
+                        await self.take_back(PutBack(webhook))
+                raise
+            match step:
+                case Remove():
+                    gone.append(step.webhook)
+                case _:
+                    gone.clear()
+
     async def take_back(self, inverse: Inverse) -> None:
         """Take one step back."""
         match inverse:
@@ -163,14 +200,15 @@ class Executor:
             case PutBack():
                 await self.create(Attach(inverse.webhook.spec), frozenset())
             case PointBack():
-                await self.gateway.redirect_webhook(self.conversation, inverse.webhook.sid, inverse.webhook.spec.flow)
+                await self._redirect(inverse.webhook.sid, inverse.webhook.spec.flow)
             case _:
                 await self.gateway.delete_webhook(self.conversation, inverse.webhook.sid)
 
 
 async def _attempt(removal: Awaitable[None]) -> bool:
+    """Say whether nothing is owed any more: it is gone, or it is in a conversation that is closed for good."""
     try:
         await removal
-    except TwilioError:
-        return False
+    except TwilioError as error:
+        return is_final(error)
     return True

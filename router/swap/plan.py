@@ -121,9 +121,14 @@ class Plan:
     release: tuple[Remove, ...] = ()
 
     @property
-    def lets_go(self) -> bool:
-        """Some webhook is removed."""
-        return any(isinstance(step, Remove) for step in (*self.attach, *self.release))
+    def makes_room(self) -> tuple[ScopedWebhook, ...]:
+        """The webhooks that must go before the responder can come."""
+        return tuple(step.webhook for step in self.attach if isinstance(step, Remove))
+
+    @property
+    def removes(self) -> tuple[ScopedWebhook, ...]:
+        """All webhooks that go."""
+        return (*self.makes_room, *(step.webhook for step in self.release))
 
     @property
     def is_met(self) -> bool:
@@ -164,18 +169,53 @@ def plan_swap(
 
 def plan_way_back(
     present: Sequence[ScopedWebhook], target: Target, removed: Sequence[ScopedWebhook]
-) -> tuple[PutBack, ...]:
+) -> tuple[PutBack | Remove, ...]:
     """Plan what a failed swap still owes: the agent's webhooks that it ``removed``, unless somebody answers again.
 
-    It looks at what is there and adds what is missing; a webhook that came back under another SID is not added twice.
+    It looks at what is there and adds what is missing. A webhook that came back under another SID is not added twice,
+    and one that came back twice, by a request that took effect late, goes once, which makes room.
     """
     if any(target.answers_by(webhook) for webhook in present):
         return ()
+    return (*_twins(present, removed), *_missing(present, removed))
+
+
+def plan_paving(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -> tuple[tuple[PutBack, ...], bool]:
+    """Plan the first half of the way back, which touches nobody: the agent's webhooks, as many as there is room for.
+
+    Says also whether that is all of them.
+    """
+    missing, places = _missing(present, removed), max(0, ROOM - len(present))
+    return missing[:places], len(missing) <= places
+
+
+def plan_hand_back(
+    present: Sequence[ScopedWebhook], target: Target, removed: Sequence[ScopedWebhook]
+) -> tuple[PutBack | Remove, ...]:
+    """Plan the way back: the agent's webhooks that were ``removed`` first, and only then away with the target's.
+
+    Where all places are taken, one of the target's goes first.
+    """
+    missing = _missing(present, removed)
+    leave = (*_twins(present, removed), *(Remove(webhook) for webhook in present if target.answers_by(webhook)))
+    places = max(0, ROOM - len(present))
+    ahead = leave[: max(0, len(missing) - places)]
+    return (*ahead, *missing, *leave[len(ahead) :])
+
+
+def _missing(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -> tuple[PutBack, ...]:
     missing: list[ScopedWebhook] = []
     for webhook in removed:
         if not any(leads_to(other, webhook.spec) for other in (*present, *missing)):
             missing.append(webhook)
     return tuple(PutBack(webhook) for webhook in missing)
+
+
+def _twins(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -> tuple[Remove, ...]:
+    """Find what came back more often than once; each first one stays."""
+    ours = [there for there in present if any(leads_to(there, webhook.spec) for webhook in removed)]
+    later = (there for place, there in enumerate(ours) if any(leads_to(there, first.spec) for first in ours[:place]))
+    return tuple(Remove(twin) for twin in later)
 
 
 def leads_to(webhook: ScopedWebhook, spec: WebhookSpec) -> bool:

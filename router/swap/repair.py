@@ -1,48 +1,38 @@
 """Bring what a swap left open to its end: look at what is there, do what is missing, never repeat blindly.
 
-Three things can be left open. Each has one attempt, a function that may be repeated for ever and says when it is done:
-
-- ``tidy``: the responder is attached, but a webhook is still there that should be gone;
-- ``finish``: nobody knows whether the responder was attached;
-- ``restore``: the swap failed, and the agent's webhook could not be put back.
-
-The ledger will keep them through a restart; until then they live as long as the process.
+Each attempt is a function that may be repeated for ever; the ledger says which one is due, and keeps what it must know
+through crashes.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from router.errors import TwilioError, TwilioRefused
+from router.errors import TwilioRefused
 from router.swap.execute import SwapFailed
-from router.swap.plan import plan_swap, plan_way_back
-from router.swap.refusal import is_final
+from router.swap.plan import Plan, plan_hand_back, plan_paving, plan_swap, plan_way_back
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from router.model.webhook import AgentWebhooks, ScopedWebhook
     from router.swap.execute import Executor
     from router.swap.target import Target
 
-AT_ONCE: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, *([30.0] * 120))
-"""Seconds before each attempt where the customer may be without a responder: an hour of them."""
-
-LATER: Final = AT_ONCE[3:]
-"""The same where somebody answers."""
-
-LOOKS: Final = (LATER, (10.0, *LATER), (30.0, *LATER), (60.0, *LATER))
-"""The same for each of several looks: a request without an answer may take effect long after we gave it up."""
+    Keep = Callable[[Sequence[ScopedWebhook]], Awaitable[None]]
 
 
-@dataclass(slots=True)
+async def _trust(_webhooks: Sequence[ScopedWebhook]) -> None:
+    """Keep nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repair:
-    """What one swap owes to one conversation; ``removed`` grows where an attempt makes room and cannot undo it.
+    """What one swap owes to one conversation.
 
-    ``present`` are the webhooks that the swap began with.
+    ``present`` are the webhooks that the swap began with, ``removed`` the agent's that are away, ``doubts`` the flows
+    that a request without an answer may still attach. ``keep`` is told which webhooks go before they do.
     """
 
     executor: Executor
@@ -50,64 +40,78 @@ class Repair:
     agents: AgentWebhooks
     removed: tuple[ScopedWebhook, ...] = ()
     present: tuple[ScopedWebhook, ...] = ()
+    doubts: tuple[str, ...] = ()
+    keep: Keep = field(default=_trust)
 
-    async def tidy(self) -> bool:
-        """Remove what should be gone, if the responder is still there; a flow that has ended since is left in peace."""
+    async def settle(self) -> bool:
+        """Find out whether the responder was attached, and say so; if not, let the agent answer again."""
         plan = plan_swap(await self._webhooks(), self.target, self.agents)
-        return plan is None or not plan.is_met or not await self.executor.release(plan)
+        if plan is not None and plan.is_met:
+            return True
+        await self.restore()
+        return False
 
     async def finish(self) -> bool:
-        """Attach the responder unless it is there, and remove what should be gone; go back if Twilio says no.
+        """Attach the responder unless it is there; where Twilio says no, let the agent answer again and say False.
 
-        A responder that came since, to lead elsewhere, is a later handover's: that one was confirmed, and stands.
+        A responder that came since, to lead elsewhere, was put there by somebody else and stands.
         """
         present = await self._webhooks()
         if any(self._is_newer(webhook) for webhook in present):
-            return True
+            return False
         plan = plan_swap(present, self.target, self.agents)
         if plan is None:
-            return await self.restore()
+            await self.restore()
+            return False
         try:
+            await self.keep(plan.makes_room)
             await self.executor.attach(plan, present)
         except SwapFailed as failed:
-            self.removed += failed.removed
-            if not isinstance(failed.cause, TwilioRefused):
+            if not isinstance(failed.cause, TwilioRefused) or failed.unknown:
                 raise
-            return await self.restore()
-        return not await self.executor.release(plan)
-
-    async def restore(self) -> bool:
-        """Put the agent's webhooks back unless somebody answers again."""
-        for step in plan_way_back(await self._webhooks(), self.target, self.removed):
-            await self.executor.take_back(step)
+            await self.restore(failed.removed)
+            return False
         return True
 
+    async def tidy(self) -> bool:
+        """Remove what should be gone, if the responder is still there; says whether all is gone.
+
+        A flow that has ended since, or moved on, is left in peace, but not one that a late request has brought.
+        """
+        present = await self._webhooks()
+        plan = plan_swap(present, self.target, self.agents)
+        if plan is None or not (plan.is_met or any(self._is_astray(webhook) for webhook in present)):
+            return True
+        await self.executor.attach(plan, present)
+        return await self._release(plan)
+
+    async def restore(self, removed: tuple[ScopedWebhook, ...] = ()) -> None:
+        """Put the agent's webhooks back unless somebody answers again."""
+        for step in plan_way_back(await self._webhooks(), self.target, (*self.removed, *removed)):
+            await self.executor.take_back(step)
+
+    async def pave(self) -> bool:
+        """Let the agent answer beside the target, as far as there is room; says whether none of it is missing."""
+        steps, is_whole = plan_paving(await self._webhooks(), self.removed)
+        await self.executor.hand_back(steps)
+        return is_whole
+
+    async def hand_back(self) -> None:
+        """Let the agent answer again, and the target no more."""
+        await self.executor.hand_back(plan_hand_back(await self._webhooks(), self.target, self.removed))
+
+    async def _release(self, plan: Plan) -> bool:
+        await self.keep([step.webhook for step in plan.release])
+        return not await self.executor.release(plan)
+
     def _is_newer(self, webhook: ScopedWebhook) -> bool:
-        leads_elsewhere = self.target.answers_by(webhook) and not self.target.is_met_by(webhook)
-        return leads_elsewhere and webhook not in self.present
+        return self._leads_elsewhere(webhook) and webhook not in self.present
+
+    def _is_astray(self, webhook: ScopedWebhook) -> bool:
+        return self._leads_elsewhere(webhook) and webhook.spec.flow in self.doubts
+
+    def _leads_elsewhere(self, webhook: ScopedWebhook) -> bool:
+        return self.target.answers_by(webhook) and not self.target.is_met_by(webhook)
 
     async def _webhooks(self) -> tuple[ScopedWebhook, ...]:
         return tuple(await self.executor.gateway.list_webhooks(self.executor.conversation))
-
-
-async def settle(
-    attempt: Callable[[], Awaitable[bool]], delays: Iterable[float], sleep: Callable[[float], Awaitable[None]]
-) -> bool:
-    """Repeat ``attempt`` after each of ``delays`` until it is done; give up where nothing can ever be changed again.
-
-    Says whether the end was reached. Whoever cancels it while it waits gets one last attempt first: at a shutdown.
-    """
-    for delay in delays:
-        try:
-            await sleep(delay)
-        except asyncio.CancelledError:
-            with contextlib.suppress(TwilioError, SwapFailed):
-                await attempt()
-            raise
-        try:
-            if await attempt():
-                return True
-        except (TwilioError, SwapFailed) as error:
-            if is_final(error.cause if isinstance(error, SwapFailed) else error):
-                return True
-    return False

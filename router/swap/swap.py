@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from router.errors import TwilioError, TwilioRefused
-from router.model.webhook import MESSAGE_ADDED
 from router.model.webhook import Target as Kind
 from router.swap.execute import Executor, SwapFailed
 from router.swap.look import Seen, look
 from router.swap.plan import Plan, WriteAttributes, plan_swap
 from router.swap.refusal import NO_FREE_PLACE, is_outdated
-from router.swap.repair import Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from router.model.call import ConversationRef, Identity
     from router.model.gateway import Gateway
@@ -30,12 +28,14 @@ LOOKS: Final = 2
 class Attached:
     """The responder is attached. ``was_there`` says that it had been before; ``doubtful`` that a second may turn up.
 
-    ``bystanders`` counts the webhooks that hear the customer too and that nobody has called the agent's.
+    ``present`` are the webhooks that it began with; ``bystanders`` counts those that hear the customer too and that
+    nobody has called the agent's.
     """
 
     plan: Plan
     was_there: bool
     doubtful: bool
+    present: tuple[ScopedWebhook, ...] = ()
     bystanders: int = 0
 
 
@@ -56,25 +56,30 @@ class Swap:
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     attributes_required: bool = True
 
-    async def attach(self) -> Attached:
-        """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes."""
+    async def attach(self, keep: Callable[[Sequence[ScopedWebhook]], Awaitable[None]]) -> Attached:
+        """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes.
+
+        ``keep`` is told which webhooks must make room, before they do; where it raises, nothing was changed.
+        """
         executor = Executor(self.gateway, self.conversation)
         looks = LOOKS
         while True:
             looks -= 1
             seen = await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))
             plan = self.plan(seen)
+            if plan.makes_room:
+                await keep(plan.makes_room)
             try:
                 doubtful = await executor.attach(plan, seen.webhooks)
             except SwapFailed as failed:
                 if failed.removed or not is_outdated(failed.cause) or not looks:
                     raise
             else:
-                return Attached(plan, plan.is_met, doubtful, sum(map(self._stands_by, seen.webhooks)))
+                return Attached(plan, plan.is_met, doubtful, tuple(seen.webhooks), self._bystanders(seen.webhooks))
 
-    def _stands_by(self, webhook: ScopedWebhook) -> bool:
-        hears = not webhook.spec.filters or MESSAGE_ADDED in webhook.spec.filters
-        return webhook.spec.target == Kind.WEBHOOK and hears and not self.agents.own(webhook)
+    def _bystanders(self, present: Sequence[ScopedWebhook]) -> int:
+        others = [webhook.spec for webhook in present if not self.agents.own(webhook)]
+        return sum(spec.target == Kind.WEBHOOK and spec.hears_messages for spec in others)
 
     def plan(self, seen: Seen) -> Plan:
         """Plan from what was seen; raises TwilioRefused with the code 50361 where there is no room."""
@@ -92,13 +97,6 @@ class Swap:
     async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
         """Remove the webhooks of the agent; gives back those that are owed."""
         return await Executor(self.gateway, self.conversation).release(plan)
-
-    def repair(self, failed: SwapFailed | None = None) -> Repair:
-        """Give what brings this swap to its end if something was left open."""
-        executor = Executor(self.gateway, self.conversation)
-        if failed is None:
-            return Repair(executor, self.target, self.agents)
-        return Repair(executor, self.target, self.agents, failed.removed, failed.present)
 
     def _attributes(self, read: Mapping[str, Any] | TwilioError | None) -> WriteAttributes | None:
         """Plan the write; never after a failed read, since it replaces the whole (docs/twilio.md, ATTRIBUTES)."""

@@ -1,10 +1,12 @@
-"""The verbs that the swap and the check of flows ask of Twilio, on the official SDK with our transport under it."""
+"""The verbs that the swap, the way back and the check of flows ask of Twilio: the official SDK on our transport."""
 
 from __future__ import annotations
 
 import random
 import re
 from dataclasses import dataclass, field
+from datetime import UTC
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -15,14 +17,16 @@ from router import __version__
 from router.clock import Clock
 from router.errors import SettingsError, TwilioError, TwilioRefused, TwilioUncertain
 from router.model.sids import checked_sid, is_sid
-from router.twilio.reading import attributes_of, attributes_text, flow_of, message_of, webhook_of
+from router.twilio.reading import attributes_of, attributes_text, execution_of, flow_of, message_of, webhook_of
 from router.twilio.retry import pause_before_repeat
 from router.twilio.transport import OPERATION, Limits, RequestRecord, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from router.model.call import ConversationRef
+    from router.model.execution import Execution
     from router.model.flow import FlowRevision
     from router.model.gateway import Message
     from router.model.webhook import ScopedWebhook, WebhookSpec
@@ -30,13 +34,17 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 GONE: Final = frozenset({50360, 20404})
-"""What Twilio says of a webhook, or of a conversation, that is not there (docs/twilio.md, ERROR-CODES)."""
+"""What Twilio says of a webhook, or of anything else, that is not there (docs/twilio.md, ERROR-CODES)."""
 
 _PUBLISHED: Final = "LatestPublished"
 """What the newest published revision of a flow is called in place of its number (docs/twilio.md, FLOW-REVISIONS)."""
 
+MOST_EXECUTIONS: Final = 200
+"""So many runs of a flow are looked through at most; they fit into one page (docs/twilio.md, EXECUTION-LIST)."""
+
 _LIMITS: Final = Limits()
 _CLOCK: Final = Clock()
+_ENDED: Final = "ended"
 _LABEL: Final = re.compile(r"[a-z0-9-]*")
 _UNREADABLE: Final = (TwilioException, LookupError, TypeError, ValueError, AttributeError)
 """What the SDK raises where an answer does not have the shape that it expects."""
@@ -72,7 +80,7 @@ def _ignore(_: RequestRecord) -> None:
 
 
 class TwilioGateway:
-    """``Gateway`` and ``FlowReader`` of ``router/model`` over HTTP. Open it with ``async with``; make it anywhere.
+    """``Gateway``, ``Executions`` and ``FlowReader`` of ``router/model`` over HTTP. Open it with ``async with``.
 
     ``base_url`` sends every request elsewhere (HANDOVER_TWILIO_URL). ``on_request`` is told of every HTTP attempt.
     ``chance`` gives random numbers from 0 to 1. Raises SettingsError where credentials or address cannot be right.
@@ -135,10 +143,14 @@ class TwilioGateway:
         return webhook_of("create_webhook", found)
 
     async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
-        """Point a studio webhook at another flow, in place."""
+        """Point a studio webhook at another flow; repeated only where Twilio did not take the request up.
+
+        After a lost answer the caller decides: the request may take effect late, and overrule what came after it.
+        """
         webhook = self._at(conversation).webhooks(checked_sid("WH", sid))
         flow = checked_sid("FW", flow)
-        found = await self._ask("redirect_webhook", lambda: webhook.update_async(configuration_flow_sid=flow))
+        update = partial(webhook.update_async, configuration_flow_sid=flow)
+        found = await self._ask("redirect_webhook", update, is_safe_to_repeat=False)
         return webhook_of("redirect_webhook", found)
 
     async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:
@@ -147,7 +159,7 @@ class TwilioGateway:
         try:
             await self._ask("delete_webhook", webhook.delete_async)
         except TwilioRefused as error:
-            if error.status != HTTPStatus.NOT_FOUND and error.code not in GONE:
+            if not _is_gone(error):
                 raise
 
     async def newest_message(self, conversation: ConversationRef) -> Message | None:
@@ -193,6 +205,39 @@ class TwilioGateway:
         """Fetch a flow as it runs for real, whatever was saved since; None where it was never published."""
         return await self._revision("published_revision", self._flows(checked_sid("FW", flow)).revisions(_PUBLISHED))
 
+    async def fetch_execution(self, flow: str, sid: str) -> Execution | None:
+        """Fetch a run of ``flow``; None where Twilio knows none of this SID."""
+        run = self._run(flow, sid)
+        try:
+            return execution_of("fetch_execution", await self._ask("fetch_execution", run.fetch_async))
+        except TwilioRefused as error:
+            if not _is_gone(error):
+                raise
+            return None
+
+    async def active_executions(self, flow: str, since: datetime) -> Sequence[Execution]:
+        """List the runs of ``flow`` that began at ``since`` or later and have not ended, of MOST_EXECUTIONS at most."""
+        runs = self._flows(checked_sid("FW", flow)).executions
+        begin = since.astimezone(UTC)  # the SDK would drop any other zone (docs/twilio.md, SDK-TIMES)
+        found = await self._ask(
+            "active_executions", lambda: runs.list_async(date_created_from=begin, limit=MOST_EXECUTIONS)
+        )
+        read = [execution_of("active_executions", run) for run in found]
+        return [run for run in read if run.is_active]
+
+    async def end_execution(self, flow: str, sid: str) -> None:
+        """End a run; that it has ended already, or is unknown, is success.
+
+        How Twilio answers to a second end is not said (docs/twilio.md, END-EXECUTION): where it refuses, we look.
+        """
+        run = self._run(flow, sid)
+        try:
+            await self._ask("end_execution", lambda: run.update_async(status=_ENDED))
+        except TwilioRefused:
+            found = await self.fetch_execution(flow, sid)
+            if found is not None and found.is_active:
+                raise
+
     async def _revision(self, operation: str, resource: Any) -> FlowRevision | None:
         try:
             return flow_of(operation, await self._ask(operation, resource.fetch_async))
@@ -200,6 +245,9 @@ class TwilioGateway:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
+
+    def _run(self, flow: str, sid: str) -> Any:
+        return self._flows(checked_sid("FW", flow)).executions(checked_sid("FN", sid))
 
     def _at(self, conversation: ConversationRef) -> Any:
         """Name the conversation to the SDK, which puts SIDs into the path as they are (docs/twilio.md, SDK-PATH)."""
@@ -236,6 +284,10 @@ async def _ask_once(operation: str, request: Callable[[], Awaitable[Found]]) -> 
         raise TwilioUncertain(operation, "Twilio's answer has not the shape that it should have") from error
     finally:
         OPERATION.reset(named)
+
+
+def _is_gone(error: TwilioRefused) -> bool:
+    return error.status == HTTPStatus.NOT_FOUND or error.code in GONE
 
 
 def _configuration(spec: WebhookSpec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from router.errors import TwilioRefused, TwilioUncertain
+from router.model.execution import Execution
 from router.model.flow import FlowRevision
 from router.model.gateway import Message
 from router.model.masking import fit
@@ -70,6 +71,14 @@ def _complaint(error: object) -> str:
     words = [error.get("property_path"), error.get("message")] if isinstance(error, dict) else [error]
     said = ": ".join(word for word in words if isinstance(word, str) and word)
     return fit(said or json.dumps(error, ensure_ascii=False))
+
+
+def execution_of(operation: str, found: Any) -> Execution:
+    """Read a run of a flow; raises TwilioUncertain where it has no SIDs, or a status that is neither of the two."""
+    is_known = is_sid("FN", found.sid) and is_sid("FW", found.flow_sid)
+    if not is_known or found.status not in ("active", "ended"):
+        raise TwilioUncertain(operation, "Twilio's answer shows an execution without SID, flow or status")
+    return Execution(found.sid, found.flow_sid, found.contact_channel_address or "", found.status == "active")
 
 
 def attributes_of(operation: str, text: object) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from twilio.http.response import Response
 from yarl import URL
 
 from router.errors import SettingsError, TwilioError, TwilioUncertain
+from router.model.tracing import note_request
 from router.twilio.faults import Answer, fault_of_answer, fault_of_network
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Transport(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
             code = error.code
             raise
         finally:
+            note_request(request_id)
             seconds = self._clock.monotonic() - started
             self._on_request(RequestRecord(operation, status, code, seconds, request_id))
 

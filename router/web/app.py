@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,20 @@ from router.config.sources import Sources
 from router.desk import Desk
 from router.errors import ConfigError
 from router.hooks.host import PluginHost
-from router.ledger.memory import MemoryLedger
+from router.ledger.durable import DurableLedger
+from router.ledger.owner import this_process
+from router.line import Line
 from router.model.diagnostic import Severity
+from router.rounds import Rounds
 from router.swap.background import Background
 from router.twilio.gateway import Credentials, TwilioGateway
 from router.twilio.signatures import SignatureCheck
+from router.web.door import Door
 from router.web.endpoints import Operations, Tools
 from router.web.lifespan import App, running
 from router.web.metrics import Metrics
 from router.web.reload import Reloader, go_live
+from router.web.returns import Returns
 from router.workshop import Workshop
 from router.workshop.order import Order
 
@@ -79,7 +85,8 @@ def create_app(
         raise ConfigError(begun.diagnostics)
     loaded = replace(begun.loaded, sources=Sources.nowhere())  # a server has no use for the places of every value
     gateway = _gateway(settings, clock, metrics)
-    live = go_live(loaded, _desk(loaded, gateway, settings.deadline, clock, log), settings)
+    ledger = DurableLedger(settings.database_url, this_process(), clock, on_commit=metrics.committed)
+    live = go_live(loaded, _desk(loaded, gateway, ledger, settings, clock, log), settings)
     _tell(begun.diagnostics, live)
     metrics.began(live, clock.now())
     workshop = Workshop(make_host)
@@ -89,11 +96,18 @@ def create_app(
         return workshop.try_apart(order, watch)
 
     reloader = Reloader(begun.watch, live, source, try_anew, settings, metrics, gc.collect if owns_process else _leave)
-    tools = Tools(reloader, SignatureCheck(settings.auth_tokens), settings.public_url, metrics)
-    operations = Operations(reloader, settings.admin_token, metrics)
+    door = Door(SignatureCheck(settings.auth_tokens), settings.public_url, settings.admin_token, metrics)
+    tools, returns, operations = (
+        Tools(reloader, door, metrics),
+        Returns(reloader, door),
+        Operations(reloader, door, metrics),
+    )
+    rounds = Rounds(lambda: reloader.live.desk, gateway, timedelta(days=settings.retention))
     app = App(
-        lifespan=partial(running, gateway, reloader, loaded, workshop, poll=settings.poll, heeds_hup=owns_process),
-        routes=_paths(tools, operations),
+        lifespan=partial(
+            running, gateway, ledger, rounds, reloader, loaded, workshop, poll=settings.poll, heeds_hup=owns_process
+        ),
+        routes=_paths(tools, returns, operations),
         exception_handlers={ClientDisconnect: _hung_up},
     )
     app.state.reloader = reloader
@@ -104,16 +118,24 @@ def _leave() -> None:
     """Leave the garbage to whoever owns the process."""
 
 
-def _desk(loaded: Loaded, gateway: TwilioGateway, deadline: float, clock: Clock, log: FilteringBoundLogger) -> Desk:
+def _desk(
+    loaded: Loaded,
+    gateway: TwilioGateway,
+    ledger: DurableLedger,
+    settings: Settings,
+    clock: Clock,
+    log: FilteringBoundLogger,
+) -> Desk:
     return Desk(
         routes=loaded.routes,
         plugins=loaded.plugins,
         gateway=gateway,
-        ledger=MemoryLedger(),
+        ledger=ledger,
         background=Background(lambda error: log.error("background work broke", exc_info=error)),
         log=log,
-        deadline=deadline,
+        deadline=settings.deadline,
         clock=clock,
+        line=Line(settings.concurrency, settings.queue),
     )
 
 
@@ -126,12 +148,13 @@ def _tell(diagnostics: Iterable[Diagnostic], live: Live) -> None:
         log.error("degraded", trouble=trouble)
 
 
-def _paths(tools: Tools, operations: Operations) -> list[Route]:
+def _paths(tools: Tools, returns: Returns, operations: Operations) -> list[Route]:
     return [
         _OwnRoute("/healthz", operations.healthz),
         _OwnRoute("/readyz", operations.readyz),
         _OwnRoute("/metrics", operations.metrics),
         _OwnRoute("/-/reload", operations.reload, methods=["POST"]),
+        _OwnRoute("/-/hand-back", returns.hand_back, methods=["POST"]),
         _OwnRoute("/-/schema.json", operations.schema),
         Route("/{path:path}", _EveryMethod(tools)),
     ]

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from router.callers.assistants import read_call
-from router.callers.proof import is_bearer, is_proved, what_lacks
 from router.config.editor import merged_schema
-from router.errors import BadRequest
+from router.errors import BadRequest, LedgerError
 from router.handover import hand_over
 from router.model.messages import render
 from router.model.outcome import Answer, Outcome
+from router.model.tracing import REQUESTS
 from router.web.answers import respond
-from router.web.body import TooLarge, read_request
+from router.web.door import read
 from router.web.reload import Result
 
 if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
 
-    from router.callers.proof import Signatures
-    from router.callers.request import Request
     from router.config.loading import Frozen
     from router.desk import Desk
+    from router.ledger.ledger import Ledger
     from router.model.call import ToolCall
+    from router.web.door import Door
     from router.web.metrics import Metrics
     from router.web.reload import Live, Receipt, Reloader
 
@@ -35,10 +35,9 @@ METHODS = ("GET", "POST")
 class Tools:
     """Answers on every tool path of the configuration in use."""
 
-    def __init__(self, reloader: Reloader, signatures: Signatures, public_url: str, metrics: Metrics) -> None:
+    def __init__(self, reloader: Reloader, door: Door, metrics: Metrics) -> None:
         self._reloader = reloader
-        self._signatures = signatures
-        self._public_url = public_url
+        self._door = door
         self._metrics = metrics
 
     async def answer(self, request: WebRequest) -> Response:
@@ -52,13 +51,10 @@ class Tools:
             return PlainTextResponse("Not Found", 404)
         if request.method not in METHODS:
             return PlainTextResponse("Method Not Allowed", 405, {"Allow": ", ".join(METHODS)})
-        wire = await _read(request, live.desk.deadline)
+        wire = await read(request, live.desk.deadline)
         if isinstance(wire, Response):
             return wire
-        if not is_proved(wire, live.methods, self._signatures, self._public_url):
-            self._metrics.unproved()
-            lacks = what_lacks(wire, live.methods)
-            live.desk.log.warning("unproved", method=wire.method, url=wire.described(self._public_url), reason=lacks)
+        if not self._door.lets_in(wire, live):
             return PlainTextResponse("Forbidden", 403)
         try:
             call = read_call(wire)
@@ -89,6 +85,7 @@ class Tools:
             caller=call.caller,
             seconds=round(seconds, 3),
             detail=answer.detail,
+            requests=REQUESTS.get() or [],
         )
         return answer
 
@@ -96,9 +93,9 @@ class Tools:
 class Operations:
     """What operators ask: alive, ready, how much, and please read the files anew."""
 
-    def __init__(self, reloader: Reloader, admin_token: str, metrics: Metrics) -> None:
+    def __init__(self, reloader: Reloader, door: Door, metrics: Metrics) -> None:
         self._reloader = reloader
-        self._admin_token = admin_token
+        self._door = door
         self._metrics = metrics
 
     async def healthz(self, _request: WebRequest) -> Response:
@@ -108,7 +105,7 @@ class Operations:
     async def readyz(self, _request: WebRequest) -> Response:
         """Ready, with what is not as it should be; or why not: 503."""
         live = self._reloader.live
-        faults = live.desk.ledger.faults()
+        faults = await _faults_of(live.desk.ledger)
         state = "degraded" if live.troubles else "ready"
         lines = [
             "not ready" if faults else state,
@@ -119,15 +116,21 @@ class Operations:
         return PlainTextResponse("\n".join(lines) + "\n", 503 if faults else 200)
 
     async def metrics(self, _request: WebRequest) -> Response:
-        """All figures as Prometheus text."""
+        """All figures as Prometheus text; those of the ledger are missing while it does not work."""
+        desk = self._reloader.live.desk
+        try:
+            figures = await desk.ledger.figures()
+        except LedgerError:
+            figures = None
+        self._metrics.count_open(figures, desk.clock.now())
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def reload(self, request: WebRequest) -> Response:
         """Read the files anew: 200 with a receipt, 304 where nothing changed, 422 with the faults; then all stays."""
-        wire = await _read(request, self._reloader.live.desk.deadline)
+        wire = await read(request, self._reloader.live.desk.deadline)
         if isinstance(wire, Response):
             return wire
-        if not is_bearer(wire, self._admin_token):
+        if not self._door.lets_in_operator(wire):
             return PlainTextResponse("Forbidden", 403)
         receipt = await self._reloader.reload("request", may_shrink=request.query_params.get("shorter") == "accept")
         if receipt.result is Result.UNCHANGED:
@@ -144,14 +147,13 @@ class Operations:
         return JSONResponse(merged_schema(self._reloader.live.available), media_type="application/schema+json")
 
 
-async def _read(request: WebRequest, patience: float) -> Request | Response:
-    """Read the request, or say why not and close: what is left of its body must not be taken for the next request."""
+async def _faults_of(ledger: Ledger) -> tuple[str, ...]:
+    """Try whether the ledger can be written, and say why not."""
     try:
-        return await read_request(request, patience)
-    except TooLarge:
-        return PlainTextResponse("Content Too Large", 413, {"Connection": "close"})
-    except BadRequest as error:
-        return PlainTextResponse(str(error), 400, {"Connection": "close"})
+        await ledger.probe()
+    except LedgerError as error:
+        return (str(error),)
+    return ()
 
 
 def _fault(call: ToolCall, desk: Desk) -> Answer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 
-from router.errors import ConfigError
+from router.errors import ConfigError, LedgerError
 from router.web.starting import start_plugins
 from router.web.watcher import heed, watch
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from router.config import Loaded
+    from router.desk import Desk
+    from router.ledger.durable import DurableLedger
+    from router.rounds import Rounds
     from router.twilio.gateway import TwilioGateway
     from router.web.reload import Reloader
     from router.workshop import Workshop
@@ -30,6 +33,8 @@ PATIENCE: Final = 10.0
 @contextlib.asynccontextmanager
 async def running(
     gateway: TwilioGateway,
+    ledger: DurableLedger,
+    rounds: Rounds,
     reloader: Reloader,
     begun: Loaded,
     workshop: Workshop,
@@ -40,22 +45,44 @@ async def running(
 ) -> AsyncIterator[None]:
     """Open the connections and start the plugins; at the end let the work in flight end, and only then close them."""
     desk = reloader.live.desk
-    async with gateway:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(gateway)
         try:
+            await stack.enter_async_context(ledger)
             await start_plugins(begun)
-        except ConfigError as error:
-            for each in error.diagnostics:
-                desk.log.error("config", diagnostic=str(each))  # noqa: TRY400 - the user's mistake needs no traceback
+        except (ConfigError, LedgerError) as error:
+            _tell_refusal(error, desk)
             app.is_refused = True
             raise
         await reloader.keep(begun)
-        async with _watching(reloader, poll, heeds_hup=heeds_hup):
+        async with _watching(reloader, poll, heeds_hup=heeds_hup), _making(rounds, desk):
             yield
             workshop.close()
-        left = await desk.background.drain(desk.deadline + PATIENCE)
-        if left:
-            desk.log.error("stopped with work in flight", left=left)
         await reloader.live.desk.plugins.stop()
+
+
+@contextlib.asynccontextmanager
+async def _making(rounds: Rounds, desk: Desk) -> AsyncIterator[None]:
+    """Make the rounds while the block runs; then let the calls in flight end, and make one more for what they owe."""
+    making = asyncio.create_task(rounds.run())
+    yield
+    rounds.stop()
+    left = await desk.background.drain(desk.deadline + PATIENCE)
+    if left:
+        desk.log.error("stopped with work in flight", left=left)
+    with contextlib.suppress(TimeoutError, LedgerError):
+        async with asyncio.timeout(PATIENCE):
+            await making
+            await rounds.make()
+
+
+def _tell_refusal(error: ConfigError | LedgerError, desk: Desk) -> None:
+    """Tell why the app does not start: the user's mistake needs no traceback."""
+    if isinstance(error, LedgerError):
+        desk.log.error("ledger", reason=str(error))
+        return
+    for each in error.diagnostics:
+        desk.log.error("config", diagnostic=str(each))
 
 
 @contextlib.asynccontextmanager

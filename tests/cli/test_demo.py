@@ -5,12 +5,14 @@ import os
 import re
 import shlex
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 from router.cli import main
+from router.sandbox.demo import play
 from router.sandbox.faults import Fault
 from router.sandbox.sandbox import Sandbox
 from router.serving import listen
@@ -26,9 +28,12 @@ TRANSCRIPT = (
     "[tool] POST http://127.0.0.1:",
     "[tool] 200 'Our refunds desk takes over now.'",
     "flow  Hello, this is the refunds desk.",
+    "flow  Thank you. The refund for order 4711",
+    "[back] POST http://127.0.0.1:",
+    "agent  Thank you",
     "webhooks after:",
-    "flow refunds (FW00000000000000000000000000000001)",
-    "It went right: one responder before, one after, and never none.",
+    "the agent (https://support-agent.twil.io/",
+    "It went right: the agent answered, then the flow, then the agent again.",
 )
 
 
@@ -41,8 +46,12 @@ def run(*arguments: str) -> int:
 
 def in_order(text: str) -> bool:
     """Say whether every part of the transcript is there, each after the one before."""
-    places = [text.find(part) for part in TRANSCRIPT]
-    return -1 not in places and places == sorted(places)
+    place = 0
+    for part in TRANSCRIPT:
+        place = text.find(part, place)
+        if place < 0:
+            return False
+    return True
 
 
 def test_once_plays_a_handover_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,11 +72,11 @@ def test_what_goes_wrong_is_told_and_1(monkeypatch: pytest.MonkeyPatch, capsys: 
             self.faults.add(Fault.refused(400, 50099, method="POST", path="*/Webhooks", times=0))
 
     monkeypatch.setattr("router.sandbox.demo.Sandbox", Broken)
+    monkeypatch.setattr("router.sandbox.demo.play", partial(play, patience=0.2))
     assert run() == 1
     told = capsys.readouterr()
     assert "It went right" not in told.out
-    for line in ("handover demo: expected the flow FW", "handover demo: expected the flow to speak last, found agent"):
-        assert line in told.err
+    assert "handover demo: expected the studio alone to answer, found [('agent', 'https://support-agent" in told.err
 
 
 def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
 from dataclasses import dataclass
 
-from router.cli.supervisor import Supervisor
+import pytest
+
+from router.cli.supervisor import Supervisor, follow
 
 
 @dataclass
@@ -27,3 +31,37 @@ def test_sighup_reaches_only_workers_that_serve() -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert heard == [signal.SIGHUP]
+
+
+@pytest.mark.parametrize("exitcode", [None, 0, 3])
+def test_a_worker_that_could_not_start_is_a_refusal(exitcode: int | None) -> None:
+    """Three is uvicorn's word for it; a worker that runs, or has ended well, is none."""
+    supervisor = object.__new__(Supervisor)
+    supervisor.processes = [Ended(None), Ended(exitcode)]  # type: ignore[list-item]
+    assert supervisor.is_refused == (exitcode == 3)
+
+
+@dataclass
+class Ended:
+    exitcode: int | None
+
+
+def test_a_worker_stops_once_its_parent_has_ended() -> None:
+    """It gets SIGTERM then, and not before; a process without a parent is left alone."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: heard.append(number))
+    parent = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    parent.start()
+    try:
+        follow(None)
+        follow(parent)
+        time.sleep(0.1)
+        assert heard == []
+        parent.kill()
+        until = time.monotonic() + 5
+        while not heard and time.monotonic() < until:
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        parent.kill()
+    assert heard == [signal.SIGTERM]

@@ -166,7 +166,7 @@ auth: ["${env:AUTH}", secret: "${env:SECRET}"]
 assistant_webhooks: ["${env:HOOKS}"]
 test_on_reload: ${env:TEST}
 fragments: ${env:FRAGMENTS}
-defaults: {replay: "${env:REPLAY}", dry_run: "${env:DRY}"}
+defaults: {replay: "${env:REPLAY}", dry_run: "${env:DRY}", limits: {repeat_window: "${env:WINDOW}"}}
 plugins: [{use: desk, on_error: "${env:ON_ERROR}"}]
 tools:
   /a: {flow: "${env:FLOW}", query: ["${env:QUERY}"], dry_run: "${env:DRY}", intents: {b: {aliases: ["${env:ALIAS}"]}}}
@@ -179,6 +179,8 @@ tests:
     measure.validate(read(text))
     assert flagged(measure, "defaults: {dry_run: sometimes}")
     assert flagged(measure, "defaults: {replay: all}")
+    assert flagged(measure, "defaults: {limits: {handovers_per_hour: 101}}")
+    assert flagged(measure, "defaults: {hand_back: {within: soon}}")
     assert not measure.is_valid(read(text.replace("/a: {", "/a: ${env:TOOL}\n  /b: {"))), "no text becomes a mapping"
     assert not measure.is_valid(read(text.replace("{refunds:", "{'${env:NAME}':"))), "keys are not filled in"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from router.config.inheritance import inherited, patch, plugin_layers
 from router.model.messages import Messages
-from router.model.routes import OnError, Replay
+from router.model.routes import HandBack, Limits, OnError, Replay
 from tests.config.kit import FLOW, HEAD, OTHER, loaded
 
 if TYPE_CHECKING:
@@ -121,6 +121,31 @@ tools:
     assert tool.route.messages == Messages(success="T", failure="T", closed="D")
     assert one.messages == Messages(success="I", failure="T")
     assert two.messages == Messages()
+
+
+def test_limits_and_the_hand_back_are_inherited_value_by_value(tmp_path: Path) -> None:
+    """An intent that sets one value keeps the others of its tool; null for one, or for all, is what is built in."""
+    text = (
+        HEAD
+        + """
+defaults: {limits: {handovers_per_hour: 3.0, repeat_window: 5}, hand_back: {within: 300, end_execution: true}}
+tools:
+  /a:
+    flow: refunds
+    limits: {repeat_window: 0.5}
+    hand_back: {within: null}
+    intents:
+      one: {flow: billing, limits: {handovers_per_hour: 7}, hand_back: {end_execution: false}}
+      two: {flow: billing, limits: null, hand_back: null}
+  /b: {flow: refunds, limits: {handovers_per_hour: null}}
+"""
+    )
+    tools = loaded(tmp_path, text).routes.tools
+    one, two = tools["/a"].intents["one"].route, tools["/a"].intents["two"].route
+    assert (tools["/a"].route.limits, tools["/a"].route.hand_back) == (Limits(3, 0.5), HandBack(60, end_execution=True))
+    assert (one.limits, one.hand_back) == (Limits(7, 0.5), HandBack())
+    assert (two.limits, two.hand_back) == (Limits(), HandBack())
+    assert (tools["/b"].route.limits, tools["/b"].route.hand_back) == (Limits(10, 5), HandBack(300, end_execution=True))
 
 
 def test_plugins_of_a_route_stand_in_the_order_of_the_list(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from jsonschema import Draft202012Validator
 from router import bundled
 from router.model.messages import Messages
 from router.model.outcome import Outcome
-from router.model.routes import AuthKind, OnError, Replay
+from router.model.routes import AuthKind, HandBack, Limits, OnError, Replay
 from tests.config.kit import FLOW, HEAD, TOOLS, codes, faults, loaded, write
 
 if TYPE_CHECKING:
@@ -80,6 +81,21 @@ def test_schema_and_model_have_the_same_words() -> None:
     assert list(DEFINED["authMethod"]["then"]["properties"]) == [AuthKind.SECRET]
     assert SCHEMA["properties"]["plugins"]["items"]["properties"]["on_error"]["enum"] == list(OnError)
     assert DEFINED["messages"]["properties"]["success"]["default"] == Messages().success
+
+
+@pytest.mark.parametrize(("name", "builtin"), [("limits", Limits()), ("handBack", HandBack())])
+def test_schema_and_model_have_the_same_defaults(name: str, builtin: Limits | HandBack) -> None:
+    """What the schema offers as built in of limits and the hand-back is what the model has."""
+    offered = {key: value["default"] for key, value in DEFINED[name]["properties"].items()}
+    assert offered == asdict(builtin)
+
+
+def test_a_limit_from_the_environment_is_a_number(tmp_path: Path) -> None:
+    """A number of the environment is read as one, and held to the bounds; what it is is not told."""
+    text = HEAD + "tools: {/a: {flow: refunds, limits: {handovers_per_hour: '${env:MOST}'}}, /b: {flow: billing}}\n"
+    assert loaded(tmp_path, text, {"MOST": "7"}).routes.tools["/a"].route.limits == Limits(7)
+    assert codes(tmp_path, text, {"MOST": "many"}) == ["type-wrong"]
+    assert codes(tmp_path, text, {"MOST": "101"}) == ["value-wrong"]
 
 
 @pytest.mark.parametrize("name", ["refunds", "Rückgabe 2", "返金", "1", "_", "a.b-c", "x" * 99])

@@ -71,6 +71,10 @@ def test_a_call_that_reaches_a_flow_is_told_with_all_its_places(config: Loaded) 
     assert [(setting.key, setting.written.value) for setting in told.settings] == [
         ("replay", "none"),
         ("dry_run", False),
+        ("limits.handovers_per_hour", 10),
+        ("limits.repeat_window", 60),
+        ("hand_back.within", 60),
+        ("hand_back.end_execution", False),
     ]
     assert [message.key for message in told.messages] == list(Messages.names())
     assert [(plugin.name, plugin.off is None) for plugin in told.plugins] == [("audit", True), ("trace", False)]

@@ -46,6 +46,24 @@ def test_a_null_that_removed_something_is_told(tmp_path: Path) -> None:
     assert "none (null in routes.yaml:5:37 removed what was inherited)" in text
 
 
+def test_limits_and_the_hand_back_are_told_value_by_value(tmp_path: Path) -> None:
+    """Each of their values comes from the level that has the last word on it, and is told with its place there."""
+    text = """\
+defaults: {limits: {repeat_window: 5}, hand_back: {within: 300, end_execution: true}}
+tools:
+  /a: {flow: refunds, limits: {handovers_per_hour: 3}, hand_back: {end_execution: null}}
+"""
+    write(tmp_path, HEAD + text)
+    told = as_text(explained(load(Path("routes.yaml"), environ={}), "POST", "/a")).splitlines()
+    rows = [" ".join(line.split()) for line in told if line.startswith(("limits", "hand_back"))]
+    assert rows == [
+        "limits.handovers_per_hour routes.yaml:6:52 3",
+        "limits.repeat_window routes.yaml:4:36 5",
+        "hand_back.within routes.yaml:4:60 300",
+        "hand_back.end_execution built in false (null in routes.yaml:6:83 removed what was inherited)",
+    ]
+
+
 def test_a_flow_that_no_list_has_is_told_once(tmp_path: Path) -> None:
     """A route that spells out a flow of its own has one line for it."""
     write(tmp_path, f"version: 1\nauth: [twilio_signature]\ntools: {{/a: {{flow: {FLOW}}}}}\n")

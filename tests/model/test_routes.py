@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.model.routes import AuthKind, AuthMethod, Intent, Route, Routes, Tool, normalised
+from router.model.routes import AuthKind, AuthMethod, HandBack, Intent, Limits, Route, Routes, Tool, normalised
 
 REFUND = Intent("refund", Route(flow="FW1"), aliases=("money back", "Charge-Back"))
 BILLING = Intent("billing_question", Route(flow="FW2"))
@@ -51,6 +51,20 @@ def test_flows_are_found_by_alias_and_by_listed_sid() -> None:
     routes = Routes(tools={}, flows={"a": "FW1", "b": "FW2", "c": "FW2"}, auth=())
     assert [routes.flow_sid(name) for name in ("a", "FW2", "FW3", "", "d")] == ["FW1", "FW2", None, None, None]
     assert [routes.flow_alias(sid) for sid in ("FW1", "FW2", "FW3")] == ["a", "b", "FW3"]
+
+
+def test_given_limits_replace_ours_one_by_one() -> None:
+    """What is not given stays ours, and each value has the type of ours: 3.0 is a whole number of handovers."""
+    assert Limits.of({}) == Limits(handovers_per_hour=10, repeat_window=60.0)
+    assert HandBack.of({}) == HandBack(within=60.0, end_execution=False)
+    given = Limits.of({"handovers_per_hour": 3.0})
+    assert (repr(given.handovers_per_hour), given.repeat_window) == ("3", 60.0)
+    assert repr(HandBack.of({"within": 5, "end_execution": True})) == "HandBack(within=5.0, end_execution=True)"
+
+
+def test_a_route_that_sets_nothing_has_ours() -> None:
+    """Limits hold where nobody wrote any."""
+    assert (Route().limits, Route().hand_back) == (Limits(), HandBack())
 
 
 def test_a_secret_stays_out_of_a_repr() -> None:

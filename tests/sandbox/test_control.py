@@ -11,6 +11,7 @@ from router.model.webhook import WebhookSpec
 from router.sandbox import server
 from router.sandbox.faults import Kind
 from tests.sandbox.client import call, path_of
+from tests.sandbox.receiver import receiving
 
 if TYPE_CHECKING:
     from router.sandbox.sandbox import Sandbox
@@ -72,7 +73,8 @@ async def test_people_arm_and_disarm_faults(sandbox: Sandbox) -> None:
     """A fault from a form strikes as one from Python, and ``DELETE`` ends it."""
     form = {"kind": "refused", "status": "409", "code": "50349", "method": "GET", "path": "/v2/*", "times": "0"}
     armed = await call(sandbox, "POST", "/sandbox/faults", form, user=NOBODY)
-    assert (armed.status, armed.body) == (201, "armed: refused for GET /v2/*\n")
+    shown = {"fault": 1, "kind": "refused", "method": "GET", "path": "/v2/*", "seen": 0, "hits": 0, "held": 0}
+    assert (armed.status, armed.body) == (201, shown)
     for _ in range(2):
         answer = await call(sandbox, "GET", "/v2/Flows")
         assert (answer.status, answer.code) == (409, 50349)
@@ -81,6 +83,80 @@ async def test_people_arm_and_disarm_faults(sandbox: Sandbox) -> None:
     form = {"kind": "rate_limited", "retry_after": "2", "skip": "1"}
     await call(sandbox, "POST", "/sandbox/faults", form, user=NOBODY)
     assert [(await call(sandbox, "GET", "/v2/Flows")).headers.get("Retry-After") for _ in range(2)] == [None, "2"]
+
+
+async def test_people_wait_for_a_fault_to_strike(sandbox: Sandbox) -> None:
+    """Whoever waits for it is told when a request is held, and lets it go; the numbers stay each fault's own."""
+    await call(sandbox, "POST", "/sandbox/faults", {"kind": "slow", "path": "/v1/*"}, user=NOBODY)
+    made = await call(sandbox, "POST", "/sandbox/faults", {"kind": "slow_after", "path": "/v2/*"}, user=NOBODY)
+    path = f"/sandbox/faults/{made.body['fault']}"
+    assert (await call(sandbox, "GET", path, user=NOBODY)).body["hits"] == 0
+    waiting = asyncio.create_task(call(sandbox, "GET", f"{path}?wait=30", user=NOBODY))
+    asking = asyncio.create_task(call(sandbox, "GET", "/v2/Flows"))
+    found = (await waiting).body
+    assert (found["hits"], found["seen"], found["kind"]) == (1, 1, "slow_after")
+    await call(sandbox, "POST", f"{path}/release", {}, user=NOBODY)
+    assert (await asking).status == 200
+    shown = (await call(sandbox, "GET", "/sandbox/faults", user=NOBODY)).body
+    assert [(found["fault"], found["hits"], found["held"]) for found in shown] == [(1, 0, 0), (2, 1, 0)]
+    await call(sandbox, "DELETE", "/sandbox/faults", user=NOBODY)
+    assert (await call(sandbox, "GET", path, user=NOBODY)).status == 404
+    assert (await call(sandbox, "POST", f"{path}/release", {}, user=NOBODY)).status == 404
+    again = await call(sandbox, "POST", "/sandbox/faults", {"kind": "slow"}, user=NOBODY)
+    assert again.body["fault"] == 3
+
+
+async def test_nobody_waits_for_ever(sandbox: Sandbox) -> None:
+    """A wait ends after its seconds, struck or not, and one that is no number is explained."""
+    await call(sandbox, "POST", "/sandbox/faults", {"kind": "slow"}, user=NOBODY)
+    assert (await call(sandbox, "GET", "/sandbox/faults/1?wait=0.01", user=NOBODY)).body["hits"] == 0
+    assert (await call(sandbox, "GET", "/sandbox/faults/1?wait=long", user=NOBODY)).status == 400
+
+
+@pytest.mark.parametrize(("kind", "done"), [("slow", 0), ("slow_after", 1)])
+async def test_what_is_held_may_drop(sandbox: Sandbox, kind: str, done: int) -> None:
+    """Released with ``drop`` a request gets no answer; one that was held before its work never takes effect."""
+    conversation = sandbox.open_conversation()
+    await call(sandbox, "POST", "/sandbox/faults", {"kind": kind, "method": "POST"}, user=NOBODY)
+    form = {"Target": "webhook", "Configuration.Url": "https://audit.example/in"}
+    asking = asyncio.create_task(call(sandbox, "POST", path_of(conversation, "Webhooks"), form))
+    await call(sandbox, "GET", "/sandbox/faults/1?wait=30", user=NOBODY)
+    await call(sandbox, "POST", "/sandbox/faults/1/release", {"drop": "true"}, user=NOBODY)
+    with pytest.raises(aiohttp.ClientError):
+        await asking
+    assert len(conversation.webhooks) == done
+    assert [entry.status for entry in sandbox.requests] == [0]
+
+
+async def test_people_look_at_a_conversation_and_end_its_run(sandbox: Sandbox) -> None:
+    """One conversation shows its own executions; one that is ended takes its webhook along, however often."""
+    flow = next(iter(sandbox.world.flows))
+    other, conversation = (sandbox.open_conversation(webhooks=[WebhookSpec.studio(flow)]) for _ in range(2))
+    for one in (other, conversation):
+        await call(sandbox, "POST", f"/sandbox/conversations/{one.sid}/says", {"text": "Refund"}, user=NOBODY)
+    path = f"/sandbox/conversations/{conversation.sid}"
+    shown = (await call(sandbox, "GET", path, user=NOBODY)).body
+    (execution,) = shown["executions"]
+    assert (execution["conversation"], execution["status"]) == (conversation.sid, "active")
+    assert shown["responders"] == [f"studio {flow}"]
+    for _ in range(2):
+        ended = await call(sandbox, "POST", f"/sandbox/executions/{execution['execution']}/end", {}, user=NOBODY)
+        assert ended.body["status"] == "ended"
+        assert (await call(sandbox, "GET", path, user=NOBODY)).body["webhooks"] == []
+    assert other.webhooks
+    assert (await call(sandbox, "POST", "/sandbox/executions/FN1/end", {}, user=NOBODY)).status == 404
+    assert (await call(sandbox, "GET", "/sandbox/conversations/CH1", user=NOBODY)).status == 404
+
+
+async def test_people_say_who_stands_for_a_host(sandbox: Sandbox) -> None:
+    """From then on what goes to that host reaches the server on this machine."""
+    async with receiving() as agent:
+        form = {"host": "agent.example", "url": agent.url}
+        placed = await call(sandbox, "POST", "/sandbox/hosts", form, user=NOBODY)
+        assert placed.body == {"agent.example": agent.url}
+        await sandbox.customer_says(sandbox.open_conversation(agent_url="https://agent.example/in"), "Hello")
+    assert [received.path for received in agent.received] == ["/in"]
+    assert (await call(sandbox, "POST", "/sandbox/hosts", {"host": "x"}, user=NOBODY)).status == 400
 
 
 @pytest.mark.parametrize("form", [{}, {"kind": "meteor"}, {"kind": "slow", "times": "often"}])
@@ -101,6 +177,7 @@ async def test_the_server_says_how_to_use_it() -> None:
     running = asyncio.create_task(server.run(port, told.put_nowait, stop=stop))
     text = await told.get()
     assert f"export HANDOVER_TWILIO_URL=http://127.0.0.1:{port}\n" in text
+    assert "export HANDOVER_PUBLIC_URL=https://handover.example.com\n" in text
     account, webhooks = next(
         (words[2], words[3]) for line in text.splitlines() if len(words := line.split()) == 4 and words[1] == "-u"
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,11 +10,25 @@ from router.sandbox.flows import shipped_flows
 from router.sandbox.sandbox import Sandbox
 from tests.fixtures import running_sandbox
 from tests.sandbox.client import call, flow_webhook, path_of
+from tests.sandbox.receiver import receiving
 
 if TYPE_CHECKING:
     from router.sandbox.world import Conversation
 
 REFUNDS, BILLING = shipped_flows()
+
+
+HOST = "handover.example.com"
+"""Where the shipped flow gives a conversation back."""
+
+
+def without_hand_back() -> dict[str, Any]:
+    """Give the refunds flow as it would be if it just ended."""
+    flow: dict[str, Any] = shipped_flows()[REFUNDS]
+    for transition in (found for state in flow["states"] for found in state["transitions"]):
+        if transition.get("next") == "hand_back":
+            del transition["next"]
+    return flow
 
 
 def studio_texts(conversation: Conversation) -> list[str]:
@@ -27,13 +41,15 @@ def statuses(sandbox: Sandbox) -> list[str]:
 
 async def test_a_flow_takes_over_and_leaves() -> None:
     """A studio webhook starts nothing; the next message starts a run, the reply ends it, and its webhook is gone."""
-    sandbox = Sandbox()
-    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(REFUNDS)])
-    assert not sandbox.world.executions
-    await sandbox.customer_says(conversation, "I want my money back")
-    assert studio_texts(conversation)[-1].startswith("Which order")
-    assert statuses(sandbox) == ["active"]
-    await sandbox.customer_says(conversation, "4711")
+    async with receiving() as router:
+        sandbox = Sandbox(hosts={HOST: router.url})
+        conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(REFUNDS)])
+        assert not sandbox.world.executions
+        await sandbox.customer_says(conversation, "I want my money back")
+        assert studio_texts(conversation)[-1].startswith("Which order")
+        assert statuses(sandbox) == ["active"]
+        await sandbox.customer_says(conversation, "4711")
+        await sandbox.settled()
     assert "order 4711" in studio_texts(conversation)[-1]
     assert statuses(sandbox) == ["ended"]
     assert not conversation.webhooks
@@ -52,22 +68,24 @@ async def test_a_replay_gives_the_flow_earlier_messages(sandbox: Sandbox) -> Non
     form = flow_webhook(REFUNDS, **{"Configuration.ReplayAfter": "1"})
     assert (await call(sandbox, "POST", path_of(conversation, "Webhooks"), form)).status == 201
     await sandbox.settled()
-    assert "order 4711" in studio_texts(conversation)[-1]
+    assert "order 4711" in studio_texts(conversation)[2]
     (execution,) = sandbox.world.executions.values()
     assert execution.progress is not None
     assert execution.progress.variables["trigger"]["conversation"]["Body"] == "I want a refund"
+    assert execution.address == conversation.sid
 
 
-async def test_a_replay_stops_when_the_flow_has_ended(sandbox: Sandbox) -> None:
+async def test_a_replay_stops_when_the_flow_has_ended() -> None:
     """Once the replayed messages have ended the run, and so removed the webhook, the rest goes nowhere."""
-    conversation = sandbox.open_conversation()
-    for body in ("one", "two", "three"):
-        sandbox.world.add_message(conversation, author=conversation.customer.address, body=body)
-    form = flow_webhook(REFUNDS, **{"Configuration.ReplayAfter": "0"})
-    await call(sandbox, "POST", path_of(conversation, "Webhooks"), form)
-    await sandbox.settled()
-    assert statuses(sandbox) == ["ended"]
-    assert not conversation.webhooks
+    async with running_sandbox(flows={REFUNDS: without_hand_back()}) as sandbox:
+        conversation = sandbox.open_conversation()
+        for body in ("one", "two", "three"):
+            sandbox.world.add_message(conversation, author=conversation.customer.address, body=body)
+        form = flow_webhook(REFUNDS, **{"Configuration.ReplayAfter": "0"})
+        await call(sandbox, "POST", path_of(conversation, "Webhooks"), form)
+        await sandbox.settled()
+        assert statuses(sandbox) == ["ended"]
+        assert not conversation.webhooks
 
 
 async def test_a_parked_run_swallows_the_next_message() -> None:
@@ -187,6 +205,9 @@ async def test_runs_are_started_and_read_over_rest() -> None:
         assert (await call(sandbox, "GET", f"{path}/FN1")).code == 20404
         await call(sandbox, "POST", f"{path}/{made['sid']}", {"Status": "ended"})
         assert not (await call(sandbox, "GET", path + "?status=active")).body["executions"]
+        assert (await call(sandbox, "GET", path + "?DateCreatedFrom=2026-01-01T00:00:00Z")).body["executions"]
+        assert not (await call(sandbox, "GET", path + "?DateCreatedFrom=2999-01-01T00:00:00Z")).body["executions"]
+        assert (await call(sandbox, "GET", path + "?DateCreatedFrom=yesterday")).code == 20001
 
 
 @pytest.mark.parametrize("form", [{}, {"To": "+1"}, {"To": "+1", "From": "+2", "Parameters": "{"}])

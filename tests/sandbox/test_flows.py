@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from router.model.webhook import WebhookSpec
 from router.sandbox.executions import AUTHOR
-from router.sandbox.flows import shipped_flows
+from router.sandbox.flows import ROUTER, shipped_flows
 from tests.fixtures import running_sandbox
 from tests.sandbox.client import call
 
@@ -66,3 +67,10 @@ async def test_a_draft_changes_nothing_for_customers(has_earlier: bool) -> None:
         said = [message.body for message in conversation.messages if message.author == AUTHOR]
         assert any("order 4711" in text for text in said) is has_earlier
         assert bool(said) is has_earlier
+
+
+def test_the_shipped_flows_call_ones_own_router() -> None:
+    """The router's base URL is set as one sets it in Studio; nothing else changes."""
+    placed = json.dumps(shipped_flows("http://127.0.0.1:8000"))
+    assert '"http://127.0.0.1:8000/-/hand-back"' in placed
+    assert json.loads(placed.replace("http://127.0.0.1:8000", ROUTER)) == shipped_flows()

@@ -6,7 +6,9 @@ import pytest
 
 from router.model.flow import CONVERSATION_EVENT
 from router.sandbox import studio
+from router.sandbox.exchange import FORM, Reply, Request
 from router.sandbox.flows import shipped_flows
+from router.sandbox.variables import fill
 
 REFUNDS, BILLING = shipped_flows().values()
 EVENT = CONVERSATION_EVENT
@@ -39,7 +41,7 @@ def says(text: str, **attributes: Any) -> dict[str, Any]:
 
 
 def test_the_refunds_flow_asks_and_confirms() -> None:
-    """The shipped refunds flow greets, waits for the order number, confirms with it and ends."""
+    """The shipped refunds flow greets, waits for the order number, confirms with it and gives the customer back."""
     asked = studio.begin(REFUNDS, EVENT, says("Hello"))
     assert asked.texts == (
         "Hello, this is the refunds desk.",
@@ -47,10 +49,32 @@ def test_the_refunds_flow_asks_and_confirms() -> None:
     )
     assert (asked.ended, asked.progress.waiting_at) == (False, "ask_order_number")
     done = studio.go_on(REFUNDS, asked.progress, {"Body": "4711"})
-    assert done.ended
+    assert (done.ended, done.progress.waiting_at) == (False, "hand_back")
     assert done.texts == (
         "Thank you. The refund for order 4711 is on its way; you will have the money within five working days.",
     )
+
+
+def test_the_refunds_flow_gives_the_conversation_back() -> None:
+    """It names conversation and execution to the router, and ends where that took them."""
+    variables = {"trigger": {"conversation": {"ConversationSid": "CH1"}}, "flow": {"sid": "FN1"}}
+    asked = studio.begin(REFUNDS, EVENT, variables)
+    waiting = studio.go_on(REFUNDS, asked.progress, {"Body": "4711"}).progress
+    url = "https://handover.example.com/-/hand-back"
+    assert waiting.request == Request(url, "conversation=CH1&execution=FN1", f"{FORM};charset=utf-8")
+    done = studio.take_answer(REFUNDS, waiting, Reply(200, "text/plain", "ok"))
+    assert (done.ended, done.texts, done.progress.request) == (True, (), None)
+
+
+@pytest.mark.parametrize("reply", [Reply(403), Reply(302), Reply(error="TimeoutError")])
+def test_the_refunds_flow_leaves_nobody_alone(reply: Reply) -> None:
+    """Where the router did not take the conversation back, the flow says so, stays, and asks again later."""
+    asked = studio.begin(REFUNDS, EVENT, says("Hello"))
+    waiting = studio.go_on(REFUNDS, asked.progress, {"Body": "4711"}).progress
+    failed = studio.take_answer(REFUNDS, waiting, reply)
+    assert (failed.ended, failed.progress.waiting_at) == (False, "try_again")
+    assert failed.texts[0].startswith("I could not reach my colleague")
+    assert studio.go_on(REFUNDS, failed.progress, {"Body": "Hello?"}).progress.request == waiting.request
 
 
 def test_the_refunds_flow_knows_what_it_is_about() -> None:
@@ -110,7 +134,7 @@ def test_variables_are_set_and_read() -> None:
 def test_what_is_not_there_becomes_empty() -> None:
     """A missing variable, one that is a group, and a path through a text are empty; other braces stay."""
     variables = {"a": {"b": "text"}}
-    assert studio.fill("<{{a}}{{a.b.c}}{{nothing}}> {a} {{a.b}}", variables) == "<> {a} text"
+    assert fill("<{{a}}{{a.b.c}}{{nothing}}> {a} {{a.b}}", variables) == "<> {a} text"
 
 
 def test_a_flow_that_circles_is_ended() -> None:

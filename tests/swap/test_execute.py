@@ -10,6 +10,7 @@ import pytest
 from router.errors import TwilioBusy, TwilioRefused, TwilioUncertain
 from router.model.webhook import ScopedWebhook, WebhookSpec
 from router.sandbox.faults import Kind
+from router.sandbox.world import State
 from router.swap.execute import Executor, SwapFailed
 from router.swap.plan import Attach, Plan, Redirect, Remove, WriteAttributes
 from tests.kit import (
@@ -176,6 +177,39 @@ async def test_a_clear_no_is_known(sandbox: Sandbox, desk: Desk) -> None:
     assert isinstance(failed.value.cause, TwilioBusy)
 
 
+async def test_a_redirect_without_an_answer_is_repeated_and_in_doubt(sandbox: Sandbox, desk: Desk) -> None:
+    """To set the flow once more is harmless; that the lost one may come late is told."""
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(BILLING)])
+    (studio,) = present(conversation)
+    arm(sandbox, conversation, REDIRECT, Kind.CUT_BEFORE, times=2)
+    assert await carry_out(desk, conversation, Redirect(studio, REFUNDS))
+    assert flows(conversation) == [REFUNDS]
+    assert asked(sandbox, conversation) == [REDIRECT] * 3
+    assert not await carry_out(desk, conversation, Redirect(present(conversation)[0], BILLING))
+
+
+async def test_a_redirect_is_asked_for_three_times_at_most(sandbox: Sandbox, desk: Desk) -> None:
+    """Then nobody knows where the webhook leads."""
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(BILLING)])
+    arm(sandbox, conversation, REDIRECT, Kind.CUT_AFTER, times=0)
+    with pytest.raises(SwapFailed) as failed:
+        await carry_out(desk, conversation, Redirect(present(conversation)[0], REFUNDS))
+    assert failed.value.unknown
+    assert asked(sandbox, conversation) == [REDIRECT] * 3
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_a_clear_no_to_a_redirect_is_known_unless_one_was_lost(sandbox: Sandbox, desk: Desk, lost: int) -> None:
+    """Refused at once, nothing was changed; after a lost answer a refusal makes nothing certain."""
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(BILLING)])
+    if lost:
+        arm(sandbox, conversation, REDIRECT, Kind.CUT_BEFORE)
+    arm(sandbox, conversation, REDIRECT, Kind.REFUSED, skip=0, code=50367, times=0)
+    with pytest.raises(SwapFailed) as failed:
+        await carry_out(desk, conversation, Redirect(present(conversation)[0], REFUNDS))
+    assert failed.value.unknown is bool(lost)
+
+
 async def test_in_doubt_the_agent_is_put_back_and_the_attributes_stay(sandbox: Sandbox, desk: Desk) -> None:
     """Two responders for a while are better than none, and the flow may have read the attributes already."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:3])
@@ -216,4 +250,13 @@ async def test_a_release_gives_back_what_is_owed(sandbox: Sandbox, desk: Desk) -
     arm(sandbox, conversation, DELETE, Kind.REFUSED, status=401, code=20003)
     executor = Executor(desk.gateway, conversation.ref)
     assert await executor.release(Plan(release=(Remove(agent), Remove(other)))) == (agent,)
+    assert present(conversation) == [agent]
+
+
+async def test_a_release_owes_nothing_to_a_closed_conversation(sandbox: Sandbox, desk: Desk) -> None:
+    """Nothing can be removed there any more, and nobody answers in it: that is not tried for ever."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    (agent,) = present(conversation)
+    conversation.state = State.CLOSED
+    assert await Executor(desk.gateway, conversation.ref).release(Plan(release=(Remove(agent),))) == ()
     assert present(conversation) == [agent]

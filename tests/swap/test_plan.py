@@ -15,6 +15,7 @@ from router.swap.plan import (
     TakeBackAttributes,
     WriteAttributes,
     leads_to,
+    plan_hand_back,
     plan_swap,
     plan_way_back,
 )
@@ -162,19 +163,82 @@ def test_attributes_are_written_before_anything_else(
     assert write not in plan.attach[1:]
 
 
-@given(specs, st.lists(st.sampled_from([AGENT, OTHER_AGENT]), max_size=4), flows)
+removals = st.lists(st.sampled_from([AGENT, OTHER_AGENT]), max_size=4)
+
+
+def were_removed(removed: Sequence[WebhookSpec]) -> list[ScopedWebhook]:
+    return [ScopedWebhook(sid(900 + place), spec) for place, spec in enumerate(removed)]
+
+
+@given(specs, removals, flows)
 def test_the_way_back_adds_what_is_missing(
     present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str
 ) -> None:
     """Each webhook that was removed is put back once, unless it is there again or a flow answers."""
     model = start(present)
-    gone = [ScopedWebhook(sid(900 + place), spec) for place, spec in enumerate(removed)]
-    steps = plan_way_back(model.webhooks, StudioFlow(flow), gone)
-    put_back = [step.webhook.spec for step in steps]
+    steps = plan_way_back(model.webhooks, StudioFlow(flow), were_removed(removed))
+    put_back = [step.webhook.spec for step in steps if isinstance(step, PutBack)]
     if any(spec.flow for spec in present):
         assert steps == ()
     else:
         assert sorted(put_back, key=str) == sorted({*removed} - {*present}, key=str)
+
+
+@given(specs, removals, flows)
+def test_the_way_back_leaves_each_of_the_agents_webhooks_once(
+    present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str
+) -> None:
+    """One that came back twice, by a request that took effect late, goes once; nothing else is touched."""
+    others = [spec for spec in present if spec not in removed]
+    if any(spec.flow for spec in present) or len(others) + len({*removed}) > ROOM:
+        return
+    model = start(present)
+    for step in plan_way_back(model.webhooks, StudioFlow(flow), were_removed(removed)):
+        model.take_back(step)
+    left = [webhook.spec for webhook in model.webhooks]
+    assert all(left.count(spec) == 1 for spec in removed)
+    assert [spec for spec in left if spec not in removed] == others
+
+
+@given(specs, removals, flows)
+def test_a_hand_back_ends_with_the_agent_alone(
+    present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str
+) -> None:
+    """At the end no studio webhook is there, each of the agent's is there once, and others' are as they were."""
+    others = [spec for spec in present if spec not in removed and not spec.flow]
+    if len(others) + len({*removed}) > ROOM:
+        return
+    model = start(present)
+    for step in plan_hand_back(model.webhooks, StudioFlow(flow), were_removed(removed)):
+        model.take_back(step)
+    left = [webhook.spec for webhook in model.webhooks]
+    assert not any(spec.flow for spec in left)
+    assert all(left.count(spec) == 1 for spec in removed)
+    assert [spec for spec in left if spec not in removed] == others
+    assert plan_hand_back(model.webhooks, StudioFlow(flow), were_removed(removed)) == ()
+
+
+@given(specs, removals.filter(bool), flows)
+def test_somebody_answers_after_each_step_of_a_hand_back(
+    present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str
+) -> None:
+    """The agent comes before the flow goes, but for a house whose places are all taken."""
+    model = start(present)
+    steps = plan_hand_back(model.webhooks, StudioFlow(flow), were_removed(removed))
+    if len(present) + sum(isinstance(step, PutBack) for step in steps) > ROOM or not answers(model.webhooks):
+        return
+    for step in steps:
+        model.take_back(step)
+        assert answers(model.webhooks)
+
+
+def test_in_a_full_house_one_responder_makes_room_for_the_agent() -> None:
+    """As many studio webhooks go ahead as the agent's need places; the others go after it came."""
+    studio = WebhookSpec.studio(REFUNDS)
+    model = start([*FOREIGN[:3], studio, studio])
+    first, second = (Remove(webhook) for webhook in model.webhooks[3:])
+    (agent,) = were_removed([AGENT])
+    assert plan_hand_back(model.webhooks, StudioFlow(REFUNDS), [agent]) == (first, PutBack(agent), second)
 
 
 def test_a_webhook_leads_to_what_it_reaches() -> None:

@@ -22,6 +22,7 @@ IS = "IS" + "2" * 32
 CH = "CH" + "3" * 32
 WH = "WH" + "4" * 32
 FW = "FW" + "5" * 32
+FN = "FN" + "8" * 32
 RQ = "RQ" + "6" * 32
 
 CONVERSATION = f"/v1/Services/{IS}/Conversations/{CH}"
@@ -59,6 +60,12 @@ class Seen:
     @property
     def form(self) -> dict[str, list[str]]:
         return parse_qs(self.body, keep_blank_values=True, strict_parsing=bool(self.body))
+
+    @property
+    def asked(self) -> tuple[str, dict[str, list[str]]]:
+        """The path, and what its query says."""
+        path, _, query = self.target.partition("?")
+        return path, parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
 
 
 class Stub:
@@ -113,6 +120,10 @@ def flow_json(sid: str = FW, **changes: object) -> dict[str, Any]:
     definition = {"initial_state": "Trigger", "states": [trigger, {"name": "greet", "transitions": []}]}
     said = {"sid": sid, "account_sid": AC, "definition": definition, "status": "published", "valid": True, "errors": []}
     return {**said, **changes}
+
+
+def execution_json(sid: str = FN, status: object = "active", **changes: object) -> dict[str, Any]:
+    return {"sid": sid, "flow_sid": FW, "contact_channel_address": CH, "status": status, **changes}
 
 
 def page_json(key: str, *records: object, next_page_url: str | None = None) -> dict[str, Any]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         ("create_webhook", {"sid": None}),
         ("redirect_webhook", {"sid": WH, "configuration": None}),
         ("fetch_attributes", {"sid": CH}),
+        ("fetch_execution", {"sid": "x"}),
+        ("active_executions", page_json("executions", {"sid": "x"})),
     ],
 )
 async def test_an_answer_of_another_shape_is_uncertain(

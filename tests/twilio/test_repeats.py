@@ -17,7 +17,7 @@ from tests.twilio.stub import (
 if TYPE_CHECKING:
     from router.model.call import ConversationRef
     from router.twilio.transport import RequestRecord
-from tests.twilio.verbs import BROKEN, BUSY, CREATED, CUT, FAILED, SAFE, STUDIO, VERBS
+from tests.twilio.verbs import BROKEN, BUSY, CREATED, CUT, FAILED, SAFE, STUDIO, UNSAFE, VERBS
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
@@ -46,13 +46,14 @@ async def test_two_repeats_are_enough(
 
 
 @pytest.mark.parametrize("reply", [CUT, BROKEN, FAILED, Reply({}, 201), Reply("<p>", 503), Reply(b"", 302)])
-async def test_a_creation_is_never_repeated_after_an_uncertain_end(
-    stub: Stub, gateway: TwilioGateway, where: ConversationRef, pauses: list[float], reply: Reply
+@pytest.mark.parametrize("verb", UNSAFE)
+async def test_what_a_late_effect_would_change_is_never_repeated_after_an_uncertain_end(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef, pauses: list[float], reply: Reply, verb: str
 ) -> None:
-    """The SDK's own retries would create twice (SDK-RETRIES); here the caller lists first and decides then."""
+    """The SDK's own retries would create twice (SDK-RETRIES), and a late redirect overrules: the caller decides."""
     stub.answers(reply, CREATED)
     with pytest.raises(TwilioUncertain):
-        await gateway.create_webhook(where, STUDIO)
+        await VERBS[verb][0](gateway, where)
     assert len(stub.seen) == 1
     assert pauses == []
 
@@ -69,7 +70,7 @@ async def test_what_is_the_same_twice_is_repeated_after_an_uncertain_end(
     assert len(stub.seen) == 3
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"end_execution"}))
 async def test_a_refusal_is_not_repeated(stub: Stub, gateway: TwilioGateway, where: ConversationRef, verb: str) -> None:
     """Asking again would bring the same answer."""
     act, _ = VERBS[verb]
@@ -125,7 +126,7 @@ async def test_retry_with_the_real_clock(stub: Stub, credentials: Any, where: Co
         assert (await gateway.create_webhook(where, STUDIO)).sid == WH
 
 
-@pytest.mark.parametrize("verb", ["delete_webhook", "redirect_webhook"])
+@pytest.mark.parametrize("verb", ["delete_webhook", "end_execution"])
 @pytest.mark.parametrize("last", [BUSY, Reply(error_json(20003, "no", 401), 401)])
 async def test_a_doubt_outlives_what_the_repeats_are_told(
     stub: Stub, gateway: TwilioGateway, where: ConversationRef, verb: str, last: Reply

@@ -247,6 +247,7 @@ async def running_router(directory: Path, routes: str = ROUTES, **environ: str) 
             "HANDOVER_SECRET": SECRET,
             "HANDOVER_ADMIN_TOKEN": ADMIN,
             "HANDOVER_STATE": str(directory / "state"),
+            "HANDOVER_DATABASE_URL": str(directory / "handovers.db"),
             "HANDOVER_POLL": "0",
             **environ,
         }

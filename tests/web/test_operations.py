@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from router.ledger.memory import MemoryLedger
+import pytest
+
+from router.errors import LedgerError
+from router.ledger.durable import DurableLedger
+from router.sandbox.faults import Fault, Kind
 from tests.web.kit import ADMIN, BILLING, CUSTOMER, OLD_TOKEN, REFUNDS, SECRET, running_router
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.web.kit import Router
 
@@ -31,12 +34,27 @@ async def test_ready_gives_its_reasons(router: Router) -> None:
 
 async def test_a_ledger_that_does_not_work_is_not_ready(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     """What keeps the ledger from working is a 503 with the reason; the process is alive all the same."""
-    monkeypatch.setattr(MemoryLedger, "faults", lambda _self: ("the disk is full",))
+
+    async def fail(_ledger: DurableLedger) -> None:
+        raise LedgerError("the disk is full")
+
+    monkeypatch.setattr(DurableLedger, "probe", fail)
     reply = await router.send("GET", "/readyz")
     assert reply.status == 503
     assert reply.text.startswith("not ready\n")
     assert "ledger: the disk is full" in reply.text
     assert (await router.send("GET", "/healthz")).status == 200
+
+
+async def test_a_ledger_that_does_not_work_at_the_start_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The app does not start, and its log names the ledger, without a traceback."""
+    (tmp_path / "handovers.db").mkdir()
+    with pytest.raises(RuntimeError, match="did not start"):
+        async with running_router(tmp_path) as _router:
+            raise AssertionError("it started")
+    assert capsys.readouterr().err == ""
 
 
 async def test_the_figures_count_and_tell_nothing_of_a_customer(router: Router) -> None:
@@ -51,7 +69,8 @@ async def test_the_figures_count_and_tell_nothing_of_a_customer(router: Router) 
         'handover_calls_total{intent="refund",outcome="handed_over",tool="/tools/support"} 1.0',
         'handover_calls_total{intent="refund",outcome="already_handed_over",tool="/tools/support"} 1.0',
         'handover_calls_total{intent="",outcome="unknown_intent",tool="/tools/support"} 1.0',
-        'handover_seconds_count{tool="/tools/support"} 3.0',
+        'handover_seconds_count{intent="refund",outcome="handed_over",tool="/tools/support"} 1.0',
+        'handover_sentences_total{sentence="unknown_intent",tool="/tools/support"} 1.0',
         'handover_twilio_requests_total{operation="create_webhook",status="201"} 1.0',
         'handover_twilio_requests_total{operation="list_webhooks",status="200"} 2.0',
     ):
@@ -61,6 +80,42 @@ async def test_the_figures_count_and_tell_nothing_of_a_customer(router: Router) 
     hidden = [SECRET, ADMIN, OLD_TOKEN, router.sandbox.auth_token, router.sandbox.account_sid, "Lovelace", "nonsense"]
     for text in (*hidden, *people, conversation.sid, conversation.service.sid, CUSTOMER.partition(":")[2], "/no/such"):
         assert text not in reply.text
+
+
+async def test_the_figures_tell_what_is_owed(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many handovers are open, by what is owed, and for how long; without a ledger the last figures stay."""
+    router.sandbox.faults.add(Fault(Kind.RATE_LIMITED, "DELETE", "*/Webhooks/WH*", times=0))
+    assert (await router.call("/tools/support", {"intent": "billing"})).json["outcome"] == "handed_over"
+    desk = router.app.state.reloader.live.desk
+    async with asyncio.timeout(10):
+        while len(desk.background):  # noqa: ASYNC110 - the background knows no event for it
+            await asyncio.sleep(0.01)
+
+    async def figures() -> dict[str, float]:
+        lines = (await router.send("GET", "/metrics")).text.splitlines()
+        found = (
+            line.rpartition(" ") for line in lines if line.startswith(("handover_open{", "handover_o", "handover_l"))
+        )
+        return {name: float(value) for name, _space, value in found}
+
+    told = await figures()
+    assert (told['handover_open{duty="tidy"}'], told['handover_open{duty="restore"}']) == (1, 0)
+    assert 0 < told["handover_oldest_open_seconds"] < 60
+    assert told["handover_ledger_works"] == 1
+    assert told["handover_ledger_commit_seconds_count"] > 0
+
+    async def fail(_ledger: DurableLedger) -> None:
+        raise LedgerError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DurableLedger, "figures", fail)
+        blind = await figures()
+    assert (blind["handover_ledger_works"], blind['handover_open{duty="tidy"}']) == (0, 1)
+    router.sandbox.faults.clear()
+    async with asyncio.timeout(10):
+        while (await figures())['handover_open{duty="tidy"}']:  # noqa: ASYNC110 - figures are asked for
+            await asyncio.sleep(0.05)
+    assert (await figures())["handover_oldest_open_seconds"] == 0
 
 
 async def test_two_apps_count_apart(router: Router, tmp_path: Path) -> None:

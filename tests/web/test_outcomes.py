@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
-from router.ledger.memory import MemoryLedger
+from router.ledger.durable import DurableLedger
 from router.sandbox.faults import Fault, Kind
 from tests.web.kit import AGENT_URL, BILLING, CUSTOMER, REFUNDS, ROUTES, SECRET, UNLISTED, running_router
 
@@ -30,10 +30,12 @@ def is_told(reply: Reply, outcome: str, message: str | None = None) -> bool:
 
 
 async def test_a_handover_is_told_and_true(router: Router) -> None:
-    """``handed_over``: the flow of the intent answers alone when the sentence arrives."""
+    """``handed_over``: the flow of the intent answers when the sentence arrives, and a moment later alone."""
     reply = await router.call("/tools/support", {"intent": "Money-Back", "name": "Ada"})
     assert is_told(reply, "handed_over", "Ada is refunded")
     assert (reply.json["tool"], reply.json["intent"], reply.json["flow"]) == ("/tools/support", "refund", REFUNDS)
+    assert router.flows == [REFUNDS]
+    await router.handed_over()
     assert [(each.kind, each.name) for each in router.sandbox.responders(router.conversation)] == [("studio", REFUNDS)]
 
 
@@ -45,14 +47,26 @@ async def test_the_same_sentence_comes_as_text(router: Router) -> None:
 
 
 async def test_a_second_call_changes_nothing(router: Router) -> None:
-    """``already_handed_over``: the same call again finds the flow there, and says so."""
-    await router.call("/tools/support", {"intent": "billing"})
+    """``already_handed_over``: the same call again is told the same sentence about the same handover."""
+    first = await router.call("/tools/support", {"intent": "billing"})
+    await router.handed_over()
     before = router.writes
     reply = await router.call("/tools/support", {"intent": "billing"})
+    assert is_told(reply, "already_handed_over", first.json["message"])
+    assert reply.json["handover_id"] == first.json["handover_id"]
+    assert router.writes == before
+    assert router.flows == [BILLING]
+
+
+async def test_another_intent_that_leads_to_the_same_flow_finds_it_there(router: Router) -> None:
+    """Another call, but nothing to do: the flow answers already, and the sentence says so."""
+    await router.call("/tools/support", {"intent": "billing"})
+    await router.handed_over()
+    before = router.writes
+    reply = await router.call("/tools/any", {"wish": "billing"})
     assert is_told(reply, "already_handed_over")
     assert "already handed over" in reply.json["message"]
     assert router.writes == before
-    assert router.flows == [BILLING]
 
 
 async def test_an_unlisted_flow_is_declined(router: Router) -> None:
@@ -140,7 +154,7 @@ async def test_a_fault_of_our_own_is_told_as_a_failure(router: Router, monkeypat
         raise RuntimeError("the ledger broke")
 
     router.allow_faults = True
-    monkeypatch.setattr(MemoryLedger, "initiate", broken)
+    monkeypatch.setattr(DurableLedger, "decide", broken)
     reply = await router.call("/tools/echo", {})
     assert is_told(reply, "failed", f"/tools/echo failed for {CUSTOMER}")
     (fault,) = [entry for entry in router.entries if entry["event"] == "fault"]
@@ -150,12 +164,12 @@ async def test_a_fault_of_our_own_is_told_as_a_failure(router: Router, monkeypat
 
 
 async def test_calls_at_the_same_time_give_one_handover(router: Router) -> None:
-    """Of eight equal calls side by side one hands over, seven find it done, and one studio webhook is there."""
+    """Eight equal calls side by side are one: the same outcome, sentence and id to all, and one studio webhook."""
     replies = await asyncio.gather(*(router.call("/tools/support", {"intent": "billing"}) for _ in range(8)))
-    outcomes = sorted(reply.json["outcome"] for reply in replies)
-    assert outcomes == ["already_handed_over"] * 7 + ["handed_over"]
-    assert len({reply.json["handover_id"] for reply in replies}) == 8
-    assert len(router.conversation.webhooks) == 1
+    assert {reply.json["outcome"] for reply in replies} == {"handed_over"}
+    assert len({(reply.json["message"], reply.json["handover_id"]) for reply in replies}) == 1
+    await router.handed_over()
+    assert [write.split()[0] for write in router.writes] == ["POST", "DELETE"]
 
 
 async def test_a_caller_that_hangs_up_does_not_stop_its_handover(router: Router) -> None:
@@ -182,6 +196,25 @@ async def test_a_call_leaves_one_line_in_the_log(router: Router) -> None:
     assert (entry["outcome"], entry["intent"], entry["flow"]) == ("handed_over", "refund", REFUNDS)
     assert entry["conversation"] == router.conversation.sid
     assert entry["seconds"] >= 0
+
+
+async def test_the_log_names_twilios_requests(router: Router) -> None:
+    """Whoever has to ask Twilio about a handover finds the names that Twilio gave its requests by then."""
+    held = router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks/WH*", method="DELETE"))
+    await router.call("/tools/support", {"intent": "refund"})
+    (entry,) = [entry for entry in router.entries if entry["event"] == "handover"]
+    assert entry["requests"] == [asked.request_id for asked in router.sandbox.requests]
+    assert len(entry["requests"]) == 2
+    held.release()
+    await router.handed_over()
+
+
+async def test_a_call_that_asks_twilio_nothing_has_no_requests(router: Router) -> None:
+    """A refusal that the call itself deserves names no request, also behind another call on the same connection."""
+    await router.call("/tools/support", {"intent": "refund"})
+    await router.call("/tools/support", {"intent": "sue you"})
+    entries = [entry for entry in router.entries if entry["event"] == "handover"]
+    assert [bool(entry["requests"]) for entry in entries] == [True, False]
 
 
 async def test_a_plugin_that_fails_is_counted_and_logged(tmp_path: Path) -> None:

@@ -248,3 +248,6 @@ def test_changes_are_named_by_route(tmp_path: Path) -> None:
     assert list(changes(old, routes(renamed))) == ["removed flow billing", "added flow bills"]
     new = routes(ROUTES.replace("aliases: [money back], ", "").replace("  - twilio_signature\n", ""))
     assert list(changes(old, new)) == ["changed auth", "changed /tools/support refund"]
+    for key, value in (("limits", "{handovers_per_hour: 3}"), ("hand_back", "{end_execution: true}")):
+        new = routes(ROUTES.replace("    dry_run: true\n", f"    dry_run: true\n    {key}: {value}\n"))
+        assert list(changes(old, new)) == ["changed /tools/rehearsal"]

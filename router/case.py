@@ -1,0 +1,171 @@
+"""One handover in hand: what its caller may be told by now, and its row in the ledger, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+from router.errors import LedgerError
+from router.ledger.decisions import accept, give_up, go_on_later, revise
+from router.ledger.row import SOON
+from router.line import Withdrawn
+from router.model.tracing import REQUESTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from router.desk import Desk
+    from router.ledger.row import Journal, Row
+    from router.model.outcome import Answer
+    from router.model.webhook import ScopedWebhook
+    from router.swap.execute import SwapFailed
+    from router.swap.swap import Attached
+
+    Change = Callable[[Row, datetime], Row]
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What the caller of a handover may be told by now: None while nothing is certain.
+
+    ``has_begun`` says that it goes on whatever happens; ``is_withdrawn`` that nobody waits for it to begin any more.
+    """
+
+    answer: Answer | None = None
+    has_begun: bool = False
+    is_withdrawn: bool = False
+    _given: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def begin(self) -> None:
+        """Say that it goes on from here whatever happens; raises Withdrawn where it is too late for that."""
+        if self.is_withdrawn:
+            raise Withdrawn
+        self.has_begun = True
+
+    def tell(self, answer: Answer) -> None:
+        """Give the answer."""
+        self.answer = answer
+        if not self._given.done():
+            self._given.set_result(None)
+
+    async def wait(self, work: asyncio.Task[None], patience: float) -> None:
+        """Wait for the answer, ``patience`` seconds at the most; raises what ``work`` broke with before it."""
+        await asyncio.wait({work, self._given}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if self.answer is None and work.done():
+            work.result()
+
+
+@dataclass(slots=True)
+class Case:
+    """A row that we have in hand; ``row`` is as it was kept last. Each step raises LedgerError where it cannot be."""
+
+    row: Row
+    desk: Desk
+
+    @property
+    def is_ours(self) -> bool:
+        """The row was still in our hand when it was kept last."""
+        return self.row.owner == self.desk.ledger.holder.name
+
+    @contextlib.asynccontextmanager
+    async def in_hand(self) -> AsyncIterator[None]:
+        """Leave the row to others if the block breaks off: they find out how far it came."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            with contextlib.suppress(LedgerError):
+                await self._leave()
+            raise
+        except BaseException:
+            # We live on, so a row that were left in our hand would stay there for ever.
+            await self.insist(self._leave)
+            raise
+
+    async def _leave(self) -> None:
+        await self.change(lambda row, now: row.wait(now, 0) if row.is_open else row)
+
+    async def change(self, change: Change) -> None:
+        """Keep a changed row."""
+        now, names = self.desk.clock.now(), tuple(REQUESTS.get() or ())
+        await self._decide(
+            partial(
+                revise,
+                row_id=self.row.id,
+                holder=self.desk.ledger.holder,
+                change=lambda row: change(row, now).change(requests=names or row.requests),
+            )
+        )
+
+    async def note_removed(self, webhooks: Sequence[ScopedWebhook]) -> None:
+        """Keep which webhooks go, before they do; only the agent's are ever to be put back.
+
+        Raises LedgerError also where another process has taken the row over: then nothing may go.
+        """
+        noted = self._journal(webhooks)
+        if noted(self.row.journal) != self.row.journal:
+            await self.change(lambda row, _now: row.change(journal=noted(row.journal)))
+        if not self.is_ours:
+            raise LedgerError("another process has taken this handover over")
+
+    async def note_wish(self, flow: str, success: str) -> None:
+        """Keep where the guards send the conversation, and with which words."""
+        if (flow, success) != (self.row.flow, self.row.success):
+            await self.change(lambda row, _now: row.change(flow=flow, success=success))
+
+    async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> None:
+        """Tell that the responder is attached, once that is kept, with the agent's webhooks that go now."""
+        doubts = (answer.flow,) if attached.doubtful else ()
+        await self._conclude(accept, answer, ticket, journal=self._journal(attached.plan.removes, doubts))
+
+    async def go_on_later(self, answer: Answer, failed: SwapFailed, ticket: Ticket) -> None:
+        """Tell that nobody knows yet whether the responder is attached."""
+        journal = self._journal(failed.removed, (answer.flow,), failed.present)
+        await self._conclude(go_on_later, answer, ticket, journal=journal)
+
+    async def fail(self, answer: Answer, ticket: Ticket, lost: Sequence[ScopedWebhook] = ()) -> None:
+        """Tell that nothing is attached, and keep which of the agent's webhooks must be put back."""
+        await self._conclude(give_up, answer, ticket, lost=tuple(lost))
+
+    async def let_go(self, release: Callable[[], Awaitable[Sequence[ScopedWebhook]]]) -> None:
+        """Remove the agent's webhooks, and keep whether something is owed; not where another process took over."""
+        if self.is_ours:
+            owed = await release()
+            await self.insist(partial(self.change, lambda row, now: row.retry(now) if owed else row.tidied(now)))
+
+    async def insist(self, step: Callable[[], Awaitable[None]], meanwhile: Callable[[], None] | None = None) -> None:
+        """Take a step, however long the ledger takes to work again; do something else as soon as it does not."""
+        pauses = chain(SOON[1:], repeat(SOON[-1]))
+        while True:
+            try:
+                return await step()
+            except LedgerError as error:
+                if meanwhile:
+                    meanwhile()
+                self.desk.log.error("unrecorded", handover=self.row.id, reason=str(error))  # noqa: TRY400 - its text says all
+                await self.desk.clock.sleep(next(pauses))
+
+    async def _conclude(
+        self, decide: Callable[..., tuple[Row, Sequence[Row]]], answer: Answer, ticket: Ticket, **given: Any
+    ) -> None:
+        """Keep how it ended, and tell: the truth does not wait for a ledger that does not work."""
+        now, tell = self.desk.clock.now(), partial(ticket.tell, answer)
+        holder = self.desk.ledger.holder
+        decision = partial(decide, row_id=self.row.id, holder=holder, answer=answer, now=now, **given)
+        await self.insist(partial(self._decide, decision), meanwhile=tell)
+        tell()
+
+    def _journal(
+        self, removed: Sequence[ScopedWebhook], doubts: Sequence[str] = (), present: Sequence[ScopedWebhook] = ()
+    ) -> Callable[[Journal], Journal]:
+        own = tuple(filter(self.desk.routes.agent_webhooks.own, removed))
+        return lambda journal: journal.seen(tuple(present)).with_removed(*own).with_doubts(*doubts)
+
+    async def _decide(self, decision: Callable[[Sequence[Row]], tuple[Row, Sequence[Row]]]) -> None:
+        self.row = await self.desk.ledger.decide(self.row.conversation, decision)
+        if self.row.is_open and not self.row.owner:
+            self.desk.owed.set()

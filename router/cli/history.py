@@ -1,0 +1,122 @@
+"""``handover history``: what was handed over, what came of it, and what is still owed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from router.cli.table import table
+from router.ledger.ledger import Filter
+from router.ledger.row import State
+from router.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from enum import StrEnum
+
+    from router.ledger.row import Row
+
+_TITLES: Final = ("WHEN", "CONVERSATION", "TOOL", "INTENT", "STATE", "OUTCOME", "OWED", "CUSTOMER", "REASON", "ID")
+_AGO: Final = re.compile(r"(\d{1,6})([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class _Since(click.ParamType[datetime]):
+    """A time: so long ago, as ``2h``, or a date and time in UTC, as ``2026-11-01T08:00``."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        ago = _AGO.fullmatch(value)
+        try:
+            if ago:
+                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            found = datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"expected 30m, 2h, 7d or a time in UTC such as 2026-11-01T08:00, found {value!r}", param, ctx)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class _Word(click.ParamType[str]):
+    """One of the words of an enumeration, which an error lists; empty does not narrow anything down."""
+
+    name = "word"
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        self._words = tuple(words)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value and value not in self._words:
+            self.fail(f"expected one of {', '.join(self._words)}, found {value!r}", param, ctx)
+        return str(value)
+
+
+@click.command("history", short_help="Show what was handed over.")
+@click.option("--conversation", default="", metavar="CH…", help="Only of this conversation.")
+@click.option("--tool", default="", metavar="PATH", help="Only of this tool.")
+@click.option("--intent", default="", help="Only of this intent.")
+@click.option(
+    "--outcome", default="", type=_Word(Outcome), metavar="WORD", help="Only with it: handed_over, failed ..."
+)
+@click.option("--state", default="", type=_Word(State), metavar="WORD", help="Only in it: accepted, completed ...")
+@click.option("--since", type=_Since(), help="Only since then: 30m, 2h, 7d, or 2026-11-01T08:00 (UTC).")
+@click.option("--open", "is_open", is_flag=True, help="Only those to which something is still owed.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="So many at most.")
+@click.option("--json", "as_json", is_flag=True, help="For programs, with all that is known.")
+def command(*, since: datetime | None, is_open: bool, as_json: bool, **narrowing: Any) -> None:
+    """Show the handovers of the ledger, the newest first.
+
+    The ledger is HANDOVER_DATABASE_URL, or handovers.db in this directory. States: initiated, accepted (the flow
+    answers), failed, completed (handed back). OWED is what the router still does about it.
+
+    \b
+    Examples:
+      handover history --since 2h --outcome failed
+      handover history --conversation CH... --json
+      handover history --open
+    """
+    rows = asyncio.run(_read(Filter(since=since, open=is_open, **narrowing)))
+    if as_json:
+        click.echo(json.dumps({"handovers": [_as_json(row) for row in rows]}, indent=2))
+    elif rows:
+        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(table([_TITLES, *(_cells(row) for row in rows)], room))
+    else:
+        click.echo("No handovers, or none that fit.")
+
+
+async def _read(wanted: Filter) -> Sequence[Row]:
+    from router.cli.ledger import opened_ledger  # noqa: PLC0415 - `history --help` need not wait for the database
+
+    async with opened_ledger() as ledger:
+        return await ledger.history(wanted)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    when = row.created.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    owed = f"{row.duty} (tried {row.attempts}x)" if row.attempts else str(row.duty)
+    words = (row.tool, row.intent, row.state, row.outcome, owed, row.identity, row.reason)
+    return (when, row.conversation, *(word or "-" for word in words), row.id)
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    """Give all that is known; times in ISO 8601, null where there is none."""
+    names = ("id", "conversation", "service", "tool", "intent", "flow", "caller", "identity", "state", "outcome")
+    times = ("created", "accepted", "finished", "updated", "due")
+    return {
+        **{name: str(getattr(row, name)) for name in (*names, "reason", "message")},
+        **{name: moment.isoformat() if (moment := getattr(row, name)) else None for name in times},
+        "owed": str(row.duty),
+        "attempts": row.attempts,
+        "execution": row.way.execution if row.way else "",
+        "requests": list(row.requests),
+    }

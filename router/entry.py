@@ -1,0 +1,94 @@
+"""The way in: a call has a row of its own before anything is changed, or is told why it needs none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from router.errors import TwilioError
+from router.ledger.decisions import Admitted, Held, Recalled, admit
+from router.ledger.row import Row
+from router.model.outcome import Outcome
+from router.swap.target import StudioFlow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.case import Ticket
+    from router.desk import Desk
+    from router.ledger.decisions import Admission
+    from router.model.call import ToolCall
+    from router.resolution import Resolved
+
+PAUSE: Final = 0.25
+"""Seconds until we look again whether another process has let a conversation go."""
+
+
+def wish_of(call: ToolCall, found: Resolved) -> Row:
+    """Write the row that a call would have; what makes another call the same one is digested, which bounds it."""
+    handover = found.handover
+    return Row(
+        id=handover.id,
+        conversation=handover.conversation,
+        service=handover.service,
+        created=handover.at,
+        tool=handover.tool,
+        intent=handover.intent,
+        flow=handover.flow,
+        caller=handover.caller,
+        identity=found.identity.masked if found.identity else "",
+        key=_digest(handover.tool, handover.intent, handover.flow),
+        token=_digest(handover.tool, call.token) if call.token else "",
+        success=handover.message,
+    )
+
+
+async def enter(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> Row | None:
+    """Take a row in hand for a call, once nobody else has its conversation; None where its ticket says why not."""
+    doubted = ""
+    while True:
+        match await _ask(wish, found, desk, doubted):
+            case Admitted(row):
+                return row
+            case Held():
+                ticket.has_begun = True
+                await desk.ledger.wait(wish.conversation, PAUSE)
+            case Recalled(row, certain):
+                if certain or await _is_still_true(row, desk):
+                    ticket.tell(row.answer if certain else replace(row.answer, outcome=Outcome.ALREADY_HANDED_OVER))
+                    return None
+                doubted = row.id
+            case _:
+                answer = found.tell(Outcome.DECLINED, "limit", "too many handovers of this conversation in an hour")
+                await _keep_refusal(wish.fail(answer, desk.clock.now()), desk)
+                ticket.tell(answer)
+                return None
+
+
+async def _ask(wish: Row, found: Resolved, desk: Desk, doubted: str) -> Admission:
+    limits, holder, now = found.route.limits, desk.ledger.holder, desk.clock.now()
+    decision = partial(admit, wish=wish, limits=limits, holder=holder, now=now, doubted=doubted)
+    return await desk.ledger.decide(wish.conversation, decision)
+
+
+async def _is_still_true(row: Row, desk: Desk) -> bool:
+    """Ask Twilio whether the flow of a handover is still attached."""
+    try:
+        present = await desk.gateway.list_webhooks(row.where)
+    except TwilioError:
+        return False
+    return any(StudioFlow(row.flow).is_met_by(webhook) for webhook in present)
+
+
+async def _keep_refusal(row: Row, desk: Desk) -> None:
+    def decision(_rows: Sequence[Row]) -> tuple[None, Sequence[Row]]:
+        return None, (row,)
+
+    await desk.ledger.decide(row.conversation, decision)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

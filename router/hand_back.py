@@ -1,0 +1,54 @@
+"""The way back: a flow, or a person, gives a conversation back to the agent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from router.ledger.decisions import Held, ask_back
+from router.ledger.row import State, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.clock import Clock
+    from router.ledger.ledger import Ledger
+    from router.ledger.row import Row
+
+PAUSE: Final = 0.25
+"""Seconds until we look again whether another process has let the conversation go."""
+
+
+async def hand_back(conversation: str, ledger: Ledger, clock: Clock, execution: str = "") -> Row | None:
+    """Note that ``conversation`` goes back to the agent, and give the row that sees to it; None where there is none.
+
+    It happens in the background, by whichever server comes first: Studio puts its webhook back when an execution ends
+    (docs/twilio.md, PUT-BACK), so ``execution`` must have ended before the flow can go. Raises LedgerError.
+    """
+    way = Way(since=clock.now(), execution=execution)
+    while True:
+        found = await ledger.decide(conversation, partial(ask_back, way=way, now=clock.now()))
+        if not isinstance(found, Held):
+            return found
+        await ledger.wait(conversation, PAUSE)
+
+
+async def is_paved(row: Row, ledger: Ledger, clock: Clock, patience: float) -> bool:
+    """Wait until the agent answers again beside the flow, ``patience`` seconds at the most, and say whether it does.
+
+    Whoever answers a flow's own request should do so first: when the execution ends, Studio removes its webhook, and
+    the customer must not be left with nobody. Raises LedgerError.
+    """
+    until = clock.monotonic() + patience
+    while not _is_there(row) and clock.monotonic() < until:
+        await ledger.wait(row.conversation, PAUSE)
+        row = await ledger.decide(row.conversation, partial(_look_up, row=row))
+    return _is_there(row)
+
+
+def _is_there(row: Row) -> bool:
+    return row.state is State.COMPLETED or (row.way is not None and row.way.is_paved)
+
+
+def _look_up(rows: Sequence[Row], row: Row) -> tuple[Row, Sequence[Row]]:
+    return next((found for found in rows if found.id == row.id), row), ()

@@ -1,0 +1,256 @@
+"""What is decided about a conversation from the rows that it has: pure functions, for ``Ledger.decide``.
+
+Each gives its result and the rows to keep. Rows come the newest first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from router.ledger.row import Duty, Journal, Row, State, Taken
+from router.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from router.ledger.ledger import Holder
+    from router.ledger.row import Way
+    from router.model.outcome import Answer
+    from router.model.routes import Limits
+    from router.model.webhook import ScopedWebhook
+
+    Note = Callable[[Journal], Journal]
+
+HOUR: Final = timedelta(hours=1)
+SAME_REQUEST: Final = timedelta(hours=1)
+"""So long the same idempotency token means the same request."""
+
+_COUNTED: Final = frozenset({Outcome.HANDED_OVER, Outcome.PENDING, ""})
+"""Outcomes that count for the loop guard: something was, or may have been, handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The call has a row of its own, in our hand: it may begin."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The call was made before. Where it is not ``certain``, Twilio must be asked whether the answer is still true."""
+
+    row: Row
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody has the conversation in hand: wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """The conversation was handed over too often in the last hour."""
+
+
+Admission = Admitted | Recalled | Held | TooMany
+
+
+def admit(
+    rows: Sequence[Row], wish: Row, limits: Limits, holder: Holder, now: datetime, *, doubted: str = ""
+) -> tuple[Admission, Sequence[Row]]:
+    """Decide about a call: ``wish`` is the row that it would have, created when it came.
+
+    A row that is open and in nobody's hand is taken over with what it owes; one that asked for the same, and whose
+    process died before anybody was told anything, is gone on with. ``doubted`` is a row that was recalled and turned
+    out to be true no more.
+    """
+    left = next((row for row in rows if row.is_open), None)
+    earlier = _repeated(rows, wish, limits, now)
+    if earlier is not None and earlier.row.id != doubted and (earlier.certain or left in (None, earlier.row)):
+        return earlier, ()
+    if left is not None and (left.is_held(now) or left.owner == holder.name):
+        return Held(), ()  # what we have in hand stays there, also where the ledger was away for longer than a lease
+    if left is not None and left.state is State.INITIATED and left.key == wish.key:
+        return _gone_on_with(left, holder, now)
+    counted = sum(row.created > now - HOUR and row.outcome in _COUNTED for row in rows)
+    if counted >= limits.handovers_per_hour:
+        return TooMany(), ()
+    # Calls may be admitted in another order than they came in, and machines' clocks differ: rows follow our decisions.
+    created = max([now, *(row.created + timedelta(microseconds=1) for row in rows[:1])])
+    row = wish.change(duty=Duty.SETTLE, created=created, due=now, journal=_inherited(rows, wish.flow)).hold(holder, now)
+    if left is None:
+        return Admitted(row), (row,)
+    row = row.change(taken=Taken(left.id, left.duty))
+    # Whoever had it in hand, and only fell silent, must not end it any more: it has no owner now.
+    left = left.change(duty=Duty.NONE, due=None, owner="", lease=None, updated=now)
+    return Admitted(row), (left, row)
+
+
+def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, Sequence[Row]]:
+    """Go on with a row whose process died before anybody was told; what is confirmed in a moment is told so again.
+
+    A request of the dead process may still take effect, so the flow may turn up a second time.
+    """
+    if left.duty is Duty.FINISH:
+        return Recalled(left, certain=True), ()
+    row = left.change(taken=Taken(left.id, left.duty), due=now, attempts=0, journal=left.journal.with_doubts(left.flow))
+    row = row.hold(holder, now)
+    return Admitted(row), (row,)
+
+
+def revise(rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[Row], Row]) -> tuple[Row, Sequence[Row]]:
+    """Change a row that we have in hand; one that another process took over meanwhile is given as it is.
+
+    A duty that it had taken over, and that comes to nothing by this, goes back to the row that had it.
+    """
+    row = _named(rows, row_id)
+    if row.owner != holder.name:
+        return row, ()
+    changed = change(row)
+    if changed.state is State.FAILED and (left := _taken(rows, row)):
+        return _given_back(changed.change(taken=row.taken), left)
+    return changed, (changed,)
+
+
+def accept(
+    rows: Sequence[Row], row_id: str, holder: Holder, answer: Answer, journal: Note, now: datetime
+) -> tuple[Row, Sequence[Row]]:
+    """Keep that the responder is attached; what it took over from another handover is done with by that."""
+    row = _named(rows, row_id)
+    if row.owner != holder.name:
+        return row, ()
+    accepted = row.change(journal=journal(row.journal)).accept(answer, now)
+    return accepted, (accepted, *_superseded(rows, row, now))
+
+
+def go_on_later(
+    rows: Sequence[Row], row_id: str, holder: Holder, answer: Answer, journal: Note, now: datetime
+) -> tuple[Row, Sequence[Row]]:
+    """Keep that nobody knows whether the responder was attached, and that the model was told so."""
+    row = _named(rows, row_id)
+    if row.owner != holder.name:
+        return row, ()
+    later = row.change(journal=journal(row.journal), taken=None).told(answer, now).owe(Duty.FINISH, now)
+    return later, (later, *_superseded(rows, row, now))
+
+
+def give_up(
+    rows: Sequence[Row], row_id: str, holder: Holder, answer: Answer, lost: Sequence[ScopedWebhook], now: datetime
+) -> tuple[Row, Sequence[Row]]:
+    """Fail a row that we have in hand; the agent's webhooks that are ``lost`` must be put back.
+
+    A duty that it had taken over goes back to the row that had it.
+    """
+    row = _named(rows, row_id)
+    if row.owner != holder.name:
+        return row, ()
+    row = row.change(journal=row.journal.with_removed(*lost))
+    failed = row.fail(answer, now, Duty.RESTORE if lost or row.taken else Duty.NONE)
+    left = _taken(rows, failed)
+    return _given_back(failed, left) if left else (failed, (failed,))
+
+
+def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held | None, Sequence[Row]]:
+    """Ask that the conversation go back to the agent: the row that will see to it; None where nothing was handed over.
+
+    One that is on its way back already, or has come back, is given as it is.
+    """
+    left = next((row for row in rows if row.is_open), None)
+    answering = next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
+    if left is not None and left.state is State.INITIATED:
+        if answering is None or answering.state is State.COMPLETED:
+            answering = left
+        elif left.is_held(now):
+            # If it comes to nothing, the flow that answers now is the one that goes back.
+            return Held(), ()
+    row = answering
+    if row is None or row.way is not None:
+        return row, ()
+    row = row.change(way=way)
+    if left is None:
+        row = row.owe(Duty.HAND_BACK, now)
+        return row, (row,)
+    if left.id == row.id:
+        row = row.close(now) if row.duty is Duty.TIDY and not row.is_held(now) else row
+        return row, (row,)
+    if left.is_held(now):
+        return Held(), ()
+    journal = row.journal.with_removed(*left.journal.removed).with_doubts(*left.journal.doubts)
+    if left.state is State.INITIATED:
+        left, journal = left.change(state=State.FAILED, reason="handed back meanwhile"), journal.with_doubts(left.flow)
+    row = row.change(journal=journal).owe(Duty.HAND_BACK, now)
+    return row, (left.close(now), row)
+
+
+def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> Recalled | None:
+    """Find the same call: by its token, or by what it asks for within the window.
+
+    One that came to its end after this call came was under way then: its answer is this call's answer.
+    """
+    newest = next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
+    for row in rows:
+        if not row.message:
+            continue
+        if row.token and row.token == wish.token and row.created > now - SAME_REQUEST:
+            return Recalled(row, certain=True) if row.state is not State.INITIATED else None
+        ended = row.accepted or row.finished
+        if row.key != wish.key or ended is None or row.state is State.INITIATED:
+            continue
+        if ended >= wish.created:
+            return Recalled(row, certain=True)
+        fresh = ended > now - timedelta(seconds=limits.repeat_window)
+        if fresh and row is newest and row.state is State.ACCEPTED and row.way is None:
+            return Recalled(row, certain=False)
+    return None
+
+
+def _inherited(rows: Sequence[Row], flow: str) -> Journal:
+    """Give what the next handover, to ``flow``, must know.
+
+    Whose webhooks are away, which flows may still turn up, and since when the flow has been answering already.
+    """
+    journal = Journal()
+    for row in rows:
+        if row.flow == flow and row.state is not State.FAILED:
+            journal = replace(journal, since=row.journal.since or row.created)
+        if row.is_open:
+            unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK
+            journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
+        if row.is_open or row.state is State.ACCEPTED:
+            journal = journal.with_removed(*row.journal.removed)
+        if row.state in (State.ACCEPTED, State.COMPLETED):
+            break
+    return journal
+
+
+def _superseded(rows: Sequence[Row], row: Row, now: datetime) -> tuple[Row, ...]:
+    """Close the handover whose duty ``row`` has taken over; one that nobody knew the end of has come to nothing."""
+    left = _taken(rows, row)
+    if left is None:
+        return ()
+    over = {"state": State.FAILED, "reason": f"superseded by {row.id}"} if left.state is State.INITIATED else {}
+    return (left.change(way=None, **over).close(now),)
+
+
+def _taken(rows: Sequence[Row], row: Row) -> Row | None:
+    """Find the other row whose duty ``row`` has taken over."""
+    return next((other for other in rows if row.taken and other.id == row.taken.id != row.id), None)
+
+
+def _given_back(failed: Row, left: Row) -> tuple[Row, Sequence[Row]]:
+    """Give the duty that ``failed`` has taken over back to ``left``, with what was learnt since."""
+    now, taken = failed.updated, failed.taken
+    assert now is not None  # noqa: S101 - it was changed just now
+    assert taken is not None  # noqa: S101 - that is how ``left`` was found
+    journal = left.journal.with_removed(*failed.journal.removed).with_doubts(*failed.journal.doubts)
+    failed = failed.close(now)
+    return failed, (failed, left.change(journal=journal).owe(taken.duty, now))
+
+
+def _named(rows: Sequence[Row], row_id: str) -> Row:
+    return next(row for row in rows if row.id == row_id)

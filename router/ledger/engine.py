@@ -1,0 +1,113 @@
+"""Connections to the database: how they wait, and what a commit stands for."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+
+from router.errors import LedgerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from router.ledger.address import Address
+
+PRAGMAS: Final = ("synchronous = FULL", "temp_store = MEMORY", "journal_size_limit = 4194304")
+"""FULL: a commit is on the disk when it is told, so that not even a power cut loses what was removed and must be put
+back. NORMAL would save one flush a commit, and could lose the last seconds."""
+
+PAUSE: Final = 0.01
+"""Seconds between two attempts where SQLite does not wait by itself."""
+
+
+def engine_for(address: Address, seconds: float) -> Engine:
+    """Make connections that wait for a lock, a statement or a server for about ``seconds``, and then fail.
+
+    The file of SQLite is made here, readable by its owner alone; when it is gone later, it is not made anew: what is
+    owed to customers stands in it. Raises LedgerError where it cannot be made.
+    """
+    if address.file is None:
+        return _of_server(address, seconds)
+    _make(address.file)
+    return _of_file(address.file, seconds)
+
+
+def _make(file: Path) -> None:
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError as error:
+        if not file.is_file():
+            raise LedgerError(f"it cannot be made: {error.strerror}; does its directory exist?") from None
+
+
+def _of_file(file: Path, seconds: float) -> Engine:
+    place = f"{file.absolute().as_uri()}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(place, uri=True, timeout=seconds, isolation_level=None)
+        try:
+            for pragma in PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            _write_ahead(connection, time.monotonic() + seconds)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+
+    def begin(connection: Connection) -> None:
+        """Take the lock to write at once, since a later upgrade could fail; never write to a file that is gone."""
+        found = _identity(file)
+        if connection.info.setdefault("file", found) != found:
+            raise LedgerError("the file was moved away or replaced; put it back, or start again")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, until: float) -> None:
+    """Keep a log ahead of the file. When several processes turn a new file to that at once, SQLite itself waits not."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Say which file stands under this name now: the system lets one write on to a file that was removed."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _of_server(address: Address, seconds: float) -> Engine:
+    wait = int(seconds * 1000)
+    bounds = f"-c lock_timeout={wait} -c statement_timeout={2 * wait} -c idle_in_transaction_session_timeout={5 * wait}"
+    return create_engine(
+        address.url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": max(2, round(seconds)),  # libpq knows no shorter one
+            "options": f"-c timezone=UTC {bounds}",
+            "application_name": "handover-router",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 3 * wait,
+        },
+    )

@@ -1,0 +1,90 @@
+"""What the rest of the router knows of a ledger: it keeps rows, and lets one decision at a time be made about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from router.ledger.row import Row
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process to the ledger: its name, and for how many seconds it may be silent until another takes its rows."""
+
+    name: str
+    lease: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How much is open: rows by duty, and since when the oldest of them is."""
+
+    open: Mapping[str, int]
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows of the history are wanted; what is empty does not narrow it down."""
+
+    conversation: str = ""
+    tool: str = ""
+    intent: str = ""
+    state: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    open: bool = False
+    limit: int = 100
+
+
+class Ledger(Protocol):
+    """Rows, kept. Each method raises LedgerError where that is not possible now; nothing is half done then."""
+
+    @property
+    def holder(self) -> Holder:
+        """Who we are."""
+        ...
+
+    async def decide(
+        self, conversation: str, decision: Callable[[Sequence[Row]], tuple[Result, Sequence[Row]]]
+    ) -> Result:
+        """Let ``decision`` see the rows of ``conversation``, the newest first, and keep the rows that it gives.
+
+        It is a pure function: no other process decides about this conversation meanwhile, and it may be asked twice.
+        """
+        ...
+
+    async def wait(self, conversation: str, seconds: float) -> None:
+        """Wait until something was decided about ``conversation`` here, ``seconds`` at the most."""
+        ...
+
+    async def claim(self, now: datetime, most: int) -> Sequence[Row]:
+        """Take in hand rows that are due and that nobody has in hand, the most urgent first."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """Say when the next row falls due that nobody has in hand."""
+        ...
+
+    async def history(self, wanted: Filter) -> Sequence[Row]:
+        """Give rows, the newest first."""
+        ...
+
+    async def figures(self) -> Figures:
+        """Count what is open."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Drop rows that were finished before a time; says how many."""
+        ...
+
+    async def probe(self) -> None:
+        """Write something that leaves nothing behind."""
+        ...

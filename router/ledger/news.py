@@ -1,0 +1,26 @@
+"""News of a conversation, within a process: who waits for a decision about it wakes when one was made."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class News:
+    """The waiting, by conversation."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    def tell(self, conversation: str) -> None:
+        """Wake all who wait for ``conversation``."""
+        if event := self._waiting.pop(conversation, None):
+            event.set()
+
+    async def wait(self, conversation: str, seconds: float) -> None:
+        """Wait for the next news of ``conversation``, for ``seconds`` at the most."""
+        event = self._waiting.setdefault(conversation, asyncio.Event())
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,168 @@
+"""What the ledger asks of its table: each is a function of a connection whose transaction is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, text, update
+
+from router.ledger.ledger import Figures
+from router.ledger.row import URGENT, Row
+from router.ledger.table import OPEN, Moment, handovers, row_of, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from router.ledger.ledger import Filter, Holder
+
+Result = TypeVar("Result")
+
+NEWEST: Final = 200
+"""So many rows of a conversation a decision sees, and the open one."""
+
+PORTION: Final = 500
+"""So many rows are dropped in one transaction."""
+
+_COLUMNS: Final = handovers.c
+
+_OF_CONVERSATION: Final = (
+    select(handovers)
+    .where(_COLUMNS.conversation == bindparam("conversation_"))
+    .order_by(_COLUMNS.created.desc(), _COLUMNS.id.desc())
+    .limit(NEWEST)
+    .with_for_update()
+)
+_OPEN_OF_CONVERSATION: Final = (
+    select(handovers).where(_COLUMNS.conversation == bindparam("conversation_"), OPEN).with_for_update()
+)
+_INSERT: Final = insert(handovers)
+_UPDATE: Final = update(handovers).where(_COLUMNS.id == bindparam("id_"))
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:conversation_, 0))")
+
+
+def decide(
+    connection: Connection, conversation: str, decision: Callable[[Sequence[Row]], tuple[Result, Sequence[Row]]]
+) -> tuple[Result, Sequence[Row]]:
+    """Show the conversation's rows to ``decision`` and keep those that it gives; no other decides meanwhile.
+
+    Rows that close come before rows that open, since the conversation has one open row at every moment.
+    """
+    there = {row.id: row for row in _rows_of(connection, conversation)}
+    result, given = decision(tuple(there.values()))
+    for row in sorted(given, key=_is_open):
+        if row.id not in there:
+            connection.execute(_INSERT, values_of(row))
+        elif row != there[row.id]:
+            connection.execute(_UPDATE, values_of(row) | {"id_": row.id})
+    return result, given
+
+
+def _rows_of(connection: Connection, conversation: str) -> Sequence[Row]:
+    """Read under a lock of the conversation. SQLite has one for all: its transactions write, from their begin on."""
+    which = {"conversation_": conversation}
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, which)
+    rows = [row_of(found) for found in connection.execute(_OF_CONVERSATION, which).mappings()]
+    if len(rows) == NEWEST and not any(map(_is_open, rows)):
+        rows += [row_of(found) for found in connection.execute(_OPEN_OF_CONVERSATION, which).mappings()]
+    return rows
+
+
+def _is_open(row: Row) -> bool:
+    return row.is_open
+
+
+def owners(connection: Connection) -> Sequence[str]:
+    """Name the processes that have, or had, an open row in hand."""
+    return connection.scalars(select(_COLUMNS.owner).where(OPEN, _COLUMNS.owner != "").distinct()).all()
+
+
+def claim(
+    connection: Connection,
+    now: datetime,
+    most: int,
+    holder: Holder,
+    lease: datetime,
+    is_gone: Callable[[str], bool],
+    held: Collection[str] = (),
+) -> Sequence[Row]:
+    """Give to ``holder``, until ``lease``, at most ``most`` rows that are due and that nobody has in hand.
+
+    It has those that are ``held``, also where their lease is over.
+    """
+    gone = [name for name in owners(connection) if is_gone(name)]
+    due = (
+        select(handovers)
+        .where(OPEN, or_(_COLUMNS.due.is_(None), _COLUMNS.due <= now), _is_free(now, gone))
+        .where(_COLUMNS.id.not_in(sorted(held)))
+        .order_by(case((_COLUMNS.duty.in_([str(duty) for duty in sorted(URGENT)]), 0), else_=1), _COLUMNS.due)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    found = [row_of(each) for each in connection.execute(due).mappings()]
+    if found:
+        taken = update(handovers).where(_COLUMNS.id.in_([row.id for row in found]))
+        connection.execute(taken.values(owner=holder.name, lease=lease))
+    return [row.change(owner=holder.name, lease=lease) for row in found]
+
+
+def next_due(
+    connection: Connection,
+    now: datetime,
+    holder: Holder,
+    is_gone: Callable[[str], bool],
+) -> datetime | None:
+    """Say when the next row is both due and in nobody's hand: another's lease ends, our own goes on."""
+    gone = [name for name in owners(connection) if is_gone(name)]
+    due = func.coalesce(_COLUMNS.due, _COLUMNS.created)
+    free = case((or_(_is_free(now, gone), _COLUMNS.lease <= due), due), else_=_COLUMNS.lease)
+    is_ours = and_(_COLUMNS.owner == holder.name, _COLUMNS.lease > now)
+    found: datetime | None = connection.scalar(select(func.min(free, type_=Moment())).where(OPEN, ~is_ours))
+    return found
+
+
+def _is_free(now: datetime, gone: Collection[str]) -> ColumnElement[bool]:
+    lease = _COLUMNS.lease
+    return or_(_COLUMNS.owner == "", lease.is_(None), lease <= now, _COLUMNS.owner.in_(list(gone)))
+
+
+def extend(connection: Connection, ids: Collection[str], holder: Holder, lease: datetime) -> Collection[str]:
+    """Keep rows in hand until ``lease``; says which of them still are."""
+    ours = update(handovers).where(_COLUMNS.id.in_(sorted(ids)), _COLUMNS.owner == holder.name, OPEN)
+    return set(connection.scalars(ours.values(lease=lease).returning(_COLUMNS.id)))
+
+
+def history(connection: Connection, wanted: Filter) -> Sequence[Row]:
+    """Read what is ``wanted``, the newest first."""
+    query = select(handovers).order_by(_COLUMNS.created.desc(), _COLUMNS.id.desc()).limit(wanted.limit)
+    for name in ("conversation", "tool", "intent", "state", "outcome"):
+        if value := getattr(wanted, name):
+            query = query.where(_COLUMNS[name] == value)
+    if wanted.since is not None:
+        query = query.where(_COLUMNS.created >= wanted.since)
+    if wanted.open:
+        query = query.where(OPEN)
+    return [row_of(found) for found in connection.execute(query).mappings()]
+
+
+def figures(connection: Connection) -> Figures:
+    """Count the open rows."""
+    counted = select(_COLUMNS.duty, func.count(), func.min(_COLUMNS.created)).where(OPEN).group_by(_COLUMNS.duty)
+    found = connection.execute(counted).all()
+    return Figures({duty: count for duty, count, _ in found}, min((oldest for *_, oldest in found), default=None))
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Drop a portion of the rows that were finished before a time and owe nothing; says how many."""
+    finished = func.coalesce(_COLUMNS.finished, _COLUMNS.created)
+    old = select(_COLUMNS.id).where(~OPEN, _COLUMNS.created < before, finished < before).limit(PORTION)
+    return connection.execute(delete(handovers).where(_COLUMNS.id.in_(old))).rowcount
+
+
+def prove(connection: Connection, row: Row) -> None:
+    """Show that one can write: ``row`` comes and goes in this transaction, and nobody sees it."""
+    connection.execute(_INSERT, values_of(row))
+    connection.execute(delete(handovers).where(_COLUMNS.id == row.id))

@@ -1,0 +1,145 @@
+"""The table of the ledger: one row a handover. What it may hold at once, the database itself sees to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, literal_column, text
+from sqlalchemy.types import TypeDecorator
+
+from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.model.webhook import ScopedWebhook, WebhookSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC. SQLite keeps it as text without a zone, whose order is the order of time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the database UTC."""
+        if value is None:
+            return None
+        there = value.astimezone(UTC)
+        return there.replace(tzinfo=None) if dialect.name == "sqlite" else there
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the program UTC, whatever zone the database speaks in."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text. What no database keeps, NUL and halves of surrogate pairs, becomes a replacement character."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - all take the same
+        """Make ``value`` fit to be kept."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+metadata: Final = MetaData()
+
+handovers: Final = Table(
+    "handovers",
+    metadata,
+    Column("id", Words, primary_key=True),
+    *(Column(name, Words, nullable=False) for name in ("conversation", "service")),
+    Column("created", Moment, nullable=False),
+    *(Column(name, Words, nullable=False) for name in ("tool", "intent", "flow", "caller", "identity")),
+    *(Column(name, Words, nullable=False) for name in ("key", "token", "success")),
+    *(Column(name, Words, nullable=False) for name in ("state", "outcome", "reason", "message", "duty")),
+    Column("due", Moment),
+    *(Column(name, Integer, nullable=False) for name in ("attempts", "looks")),
+    Column("owner", Words, nullable=False),
+    Column("lease", Moment),
+    Column("journal", Text, nullable=False),
+    Column("taken", Text),
+    Column("way", Text),
+    Column("requests", Text, nullable=False),
+    *(Column(name, Moment) for name in ("updated", "accepted", "finished")),
+)
+
+OPEN: Final = handovers.c.duty != literal_column("''")
+"""Something is owed. As a literal: an index with this condition is of no use to a query that binds the value."""
+
+_OPEN: Final = text("duty <> ''")
+
+Index(
+    "handovers_lock", handovers.c.conversation, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
+)  # one open row a conversation
+Index("handovers_conversation", handovers.c.conversation, handovers.c.created)
+Index("handovers_due", handovers.c.due, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("handovers_created", handovers.c.created)
+
+_PLAIN: Final = tuple(
+    each.name for each in dataclasses.fields(Row) if each.name not in ("journal", "taken", "way", "requests")
+)
+
+
+def values_of(row: Row) -> dict[str, Any]:
+    """Give a row as the table keeps it, by column."""
+    values = {name: getattr(row, name) for name in _PLAIN}
+    return values | {
+        "state": str(row.state),
+        "duty": str(row.duty),
+        "journal": _written(row.journal),
+        "taken": _written(row.taken) if row.taken else None,
+        "way": _written(row.way) if row.way else None,
+        "requests": json.dumps(row.requests),
+    }
+
+
+def row_of(values: Mapping[Any, Any]) -> Row:
+    """Read a row from its columns."""
+    plain = {name: values[name] for name in _PLAIN}
+    return Row(
+        **plain
+        | {
+            "state": State(values["state"]),
+            "duty": Duty(values["duty"]),
+            "journal": _journal(json.loads(values["journal"])),
+            "taken": _taken(json.loads(values["taken"])) if values["taken"] else None,
+            "way": _way(json.loads(values["way"])) if values["way"] else None,
+            "requests": tuple(json.loads(values["requests"])),
+        }
+    )
+
+
+def _written(value: Journal | Taken | Way) -> str:
+    return json.dumps(dataclasses.asdict(value), default=datetime.isoformat)
+
+
+def _journal(read: dict[str, Any]) -> Journal:
+    return Journal(
+        present=tuple(map(_webhook, read["present"])),
+        removed=tuple(map(_webhook, read["removed"])),
+        doubts=tuple(read["doubts"]),
+        since=datetime.fromisoformat(read["since"]) if read["since"] else None,
+    )
+
+
+def _webhook(read: dict[str, Any]) -> ScopedWebhook:
+    spec = read["spec"]
+    lists = {name: tuple(spec[name]) for name in ("filters", "triggers")}
+    return ScopedWebhook(read["sid"], WebhookSpec(**spec | lists))
+
+
+def _taken(read: dict[str, Any]) -> Taken:
+    return Taken(**read | {"duty": Duty(read["duty"])})
+
+
+def _way(read: dict[str, Any]) -> Way:
+    return Way(**read | {"since": datetime.fromisoformat(read["since"])})

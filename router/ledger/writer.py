@@ -1,0 +1,247 @@
+"""One thread with one connection: what arrives together goes into one transaction and waits for one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from router.errors import LedgerError
+from router.ledger.reasons import is_passing, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection, Engine
+
+Result = TypeVar("Result")
+
+LARGEST: Final = 256
+"""So many jobs one transaction holds at the most."""
+
+ATTEMPTS: Final = 5
+"""So often a job is run that other processes are in the way of."""
+
+SILENCE: Final = 10
+"""So many times its patience a transaction may last until its connection is cut."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    work: Callable[[Connection], Any]
+    future: asyncio.Future[Any]
+    order: str
+    value: Any = None
+    error: Exception | None = field(default=None, repr=False)
+
+
+class _Spoilt(Exception):
+    """A job failed, and with it the transaction that it shared; ``cause`` is the job's error."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+class Writer:
+    """The thread. ``engine`` makes its connections, ``label`` names the database in errors.
+
+    ``proof`` is a write that leaves nothing behind: it joins the first transaction after a failure, so that a mere read
+    does not pass for health. ``patience`` bounds, in seconds, how long the jobs of a spoilt batch are tried one by one.
+    ``on_commit`` is told, in the loop, how many jobs a transaction held and how many seconds it took.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        label: str,
+        proof: Callable[[Connection], object],
+        *,
+        patience: float = 2.0,
+        on_commit: Callable[[int, float], None] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._label = label
+        self._proof = proof
+        self._patience = patience
+        self._on_commit = on_commit
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._is_closed = False
+        self._began: float | None = None
+        self.fault = ""
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
+        self._thread.start()
+        self._timer = self._loop.call_later(patience, self._watch)
+
+    async def run(self, work: Callable[[Connection], Result], order: str = "") -> Result:
+        """Run ``work`` in a transaction, and give its result once that is committed.
+
+        ``work`` may be run more than once, and must depend on the connection alone. The jobs of a transaction run by
+        ``order``: processes that lock the same things in the same order do not wait for each other in a circle.
+        Raises LedgerError where the database fails, and what ``work`` raises itself.
+        """
+        if self._is_closed:
+            raise LedgerError(f"{self._label}: the ledger is closed")
+        job = _Job(work, self._loop.create_future(), order)
+        self._jobs.put(job)
+        return await job.future  # type: ignore[no-any-return]  # a future of Any, made for this job
+
+    async def close(self) -> None:
+        """End the thread once it has done what was asked; waits for it for a bounded time."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._jobs.put(None)
+        await asyncio.wait({self._ended}, timeout=SILENCE * self._patience)
+        self._timer.cancel()
+
+    def _serve(self) -> None:
+        is_last = False
+        while not is_last:
+            batch, is_last = self._gather()
+            began = time.monotonic()
+            done = self._settle(batch)
+            self._loop.call_soon_threadsafe(self._tell, batch, done, time.monotonic() - began)
+        self._disconnect()
+        self._loop.call_soon_threadsafe(self._ended.set_result, None)
+
+    def _gather(self) -> tuple[list[_Job], bool]:
+        """Wait for a job, and take along what has arrived with it; says whether it is the last time."""
+        batch: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == LARGEST or self._jobs.empty():
+                break
+            job = self._jobs.get()
+        return sorted(batch, key=_order), job is None
+
+    def _settle(self, batch: Sequence[_Job]) -> int:
+        """Give each job a value or an error; says how many are committed."""
+        living = [job for job in batch if not job.future.done()]
+        if len(living) > 1:
+            try:
+                self._commit(living)
+            except _Spoilt:
+                self._one_by_one(living)
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                self._fail(living, error)
+        else:
+            self._one_by_one(living)
+        return sum(job.error is None for job in living)
+
+    def _one_by_one(self, jobs: Sequence[_Job]) -> None:
+        """Run each alone, so that one that fails spoils no other; a database that fails is not asked for ever."""
+        until = time.monotonic() + self._patience
+        for number, job in enumerate(jobs):
+            error = self._alone(job)
+            if error is not None and _is_of_database(error) and time.monotonic() > until:
+                self._fail(jobs[number:], error)
+                return
+
+    def _alone(self, job: _Job) -> Exception | None:
+        """Run one job until it is committed or has failed for good; gives the failure."""
+        error: Exception | None = None
+        for _ in range(ATTEMPTS):
+            error = self._failure_of(job)
+            if error is None or not is_passing(error):
+                break
+        if error is not None:
+            self._fail([job], error)
+        return error
+
+    def _failure_of(self, job: _Job) -> Exception | None:
+        try:
+            self._commit([job])
+        except _Spoilt as spoilt:
+            return spoilt.cause
+        except Exception as error:  # noqa: BLE001 - whatever it is, the one who waits must hear of it
+            return error
+        return None
+
+    def _commit(self, jobs: Sequence[_Job]) -> None:
+        """Run jobs in one transaction. Raises _Spoilt where one of them fails, else what the database raised."""
+        self._began = time.monotonic()
+        try:
+            with self._connected().begin():
+                if self.fault:
+                    self._proof(self._connected())
+                for job in jobs:
+                    self._attempt(job)
+        except Exception as error:
+            cause = error.cause if isinstance(error, _Spoilt) else error
+            if _is_of_database(cause) and not is_passing(cause):
+                self._disconnect()
+            raise
+        finally:
+            self._began = None
+        self.fault = ""
+        for job in jobs:
+            job.error = None
+
+    def _attempt(self, job: _Job) -> None:
+        try:
+            job.value = job.work(self._connected())
+        except Exception as error:
+            raise _Spoilt(error) from error
+
+    def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
+        """Give the jobs their error: what a job raised itself as it is, the database's as a LedgerError."""
+        if _is_of_database(error):
+            self.fault = f"{self._label}: {reason_of(error)}"
+        for job in jobs:
+            job.error = LedgerError(self.fault) if _is_of_database(error) else error
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()
+
+    def _watch(self) -> None:
+        """Cut a connection whose server has fallen silent in the middle of a transaction; looks now and then."""
+        if self._began is not None and time.monotonic() - self._began > SILENCE * self._patience:
+            self._cut()
+        self._timer = self._loop.call_later(self._patience, self._watch)
+
+    def _cut(self) -> None:
+        """Shut the socket from outside; the thread that waits on it wakes with an error. SQLite has none."""
+        connection = self._connection
+        number = getattr(connection and connection.connection.dbapi_connection, "fileno", int)()
+        if number:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+    def _tell(self, batch: Sequence[_Job], done: int, seconds: float) -> None:
+        for job in batch:
+            if job.future.done():
+                continue
+            if job.error is None:
+                job.future.set_result(job.value)
+            else:
+                job.future.set_exception(job.error)
+        if done and self._on_commit is not None:
+            self._on_commit(done, seconds)
+
+
+def _is_of_database(error: Exception) -> bool:
+    return isinstance(error, SQLAlchemyError | LedgerError)
+
+
+def _order(job: _Job) -> str:
+    return job.order

@@ -1,0 +1,49 @@
+"""The line before Twilio: so many handovers at the same time, so many calls that wait, and not one more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Withdrawn(Exception):
+    """A call waited until its deadline and did not begin; its caller was told so."""
+
+
+class Line:
+    """Bounds what one process has in flight: ``places`` handovers that talk with Twilio, ``queue`` calls in all."""
+
+    def __init__(self, places: int = 100, queue: int = 1000) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._queue = queue
+        self._calls = 0
+
+    @property
+    def is_full(self) -> bool:
+        """One more call would only wait: better to say so at once."""
+        return self._calls >= self._queue
+
+    def join(self, work: asyncio.Task[None]) -> None:
+        """Count ``work`` as a call in flight from now on, and until it has ended."""
+        self._calls += 1
+        work.add_done_callback(self._leave)
+
+    @contextlib.asynccontextmanager
+    async def place(self, patience: float) -> AsyncIterator[None]:
+        """Have a place while the block runs; raises Withdrawn where none gets free within ``patience`` seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Withdrawn from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _leave(self, _work: asyncio.Task[None]) -> None:
+        self._calls -= 1

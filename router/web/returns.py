@@ -1,0 +1,70 @@
+"""The endpoint by which a flow, or a person, gives a conversation back to the agent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from router.callers.flows import read_return
+from router.errors import BadRequest, LedgerError
+from router.hand_back import hand_back, is_paved
+from router.web.door import read
+
+if TYPE_CHECKING:
+    from starlette.requests import Request as WebRequest
+
+    from router.callers.flows import Return
+    from router.desk import Desk
+    from router.web.door import Door
+    from router.web.reload import Reloader
+
+
+class Returns:
+    """Answers within the deadline: what must be waited for beyond happens in the background."""
+
+    def __init__(self, reloader: Reloader, door: Door) -> None:
+        self._reloader = reloader
+        self._door = door
+
+    async def hand_back(self, request: WebRequest) -> Response:
+        """Take note: 200, once the agent answers or the deadline comes; 404 where nothing was handed over.
+
+        503 where the ledger does not work; and 403, 400 and 413 as for a tool.
+        """
+        live = self._reloader.live
+        wire = await read(request, live.desk.deadline)
+        if isinstance(wire, Response):
+            return wire
+        if not (self._door.lets_in_operator(wire) or self._door.lets_in(wire, live)):
+            return PlainTextResponse("Forbidden", 403)
+        try:
+            wanted = read_return(wire)
+        except BadRequest as error:
+            return PlainTextResponse(str(error), 400)
+        return await _take_note(wanted, live.desk)
+
+
+async def _take_note(wanted: Return, desk: Desk) -> Response:
+    try:
+        async with asyncio.timeout(desk.deadline):
+            row = await hand_back(wanted.conversation, desk.ledger, desk.clock, wanted.execution)
+        if row is None:
+            return _told("not_handed_over", "No handover of this conversation is known.", status=404)
+        desk.log.info("hand_back", handover=row.id, conversation=row.conversation, execution=wanted.execution)
+        desk.owed.set()
+        is_back = await is_paved(row, desk.ledger, desk.clock, desk.deadline)
+    except LedgerError as error:
+        desk.log.error("unrecorded", conversation=wanted.conversation, reason=str(error))  # noqa: TRY400 - its text says all
+        return _told("failed", "The ledger cannot be written now; the flow goes on answering.", status=503)
+    except TimeoutError:
+        return _told("failed", "A handover of this conversation is under way; ask again.", status=503)
+    if is_back:
+        return _told("handed_back", "The agent answers again; this flow should end now.", row.id)
+    return _told("handing_back", "The agent answers again soon; this flow should end now.", row.id)
+
+
+def _told(outcome: str, message: str, handover_id: str = "", status: int = 200) -> Response:
+    """Answer a flow: it reads an answer's fields only where it is JSON (docs/twilio.md, MAKE-REQUEST)."""
+    return JSONResponse({"outcome": outcome, "message": message, "handover_id": handover_id}, status)

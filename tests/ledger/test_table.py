@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, insert, select
+
+from router.ledger.address import Address
+from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.ledger.table import handovers, metadata, row_of, values_of
+from router.model.webhook import ScopedWebhook, WebhookSpec
+from tests.ledger.kit import NOW, a_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+anything = st.text(st.characters(), max_size=20)  # what stands in JSON may hold NUL and halves of surrogate pairs
+times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
+several = st.lists(anything, max_size=3).map(tuple)
+webhooks = st.builds(
+    ScopedWebhook,
+    anything,
+    st.builds(WebhookSpec, target=anything, url=anything, filters=several, triggers=several, flow=anything),
+)
+journals = st.builds(
+    Journal,
+    present=st.lists(webhooks, max_size=2).map(tuple),
+    removed=st.lists(webhooks, max_size=2).map(tuple),
+    doubts=several,
+)
+BY_TYPE = {
+    "str": words,
+    "int": st.integers(0, 2**31 - 1),
+    "datetime": times,
+    "datetime | None": st.none() | times,
+    "State": st.sampled_from(State),
+    "Duty": st.sampled_from(Duty),
+    "Journal": journals,
+    "Taken | None": st.none() | st.builds(Taken, id=anything, duty=st.sampled_from(Duty)),
+    "Way | None": st.none() | st.builds(Way, since=times, execution=anything, outlives=st.booleans()),
+    "tuple[str, ...]": several,
+}
+rows = st.builds(Row, **{each.name: BY_TYPE[str(each.type)] for each in dataclasses.fields(Row)})
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    """A connection to a database that has the table."""
+    engine = create_engine(Address.parse(url).url)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        yield connection
+    engine.dispose()
+
+
+def test_each_field_of_a_row_has_its_column() -> None:
+    """No field is forgotten, and no column is left over."""
+    assert [column.name for column in handovers.columns] == [each.name for each in dataclasses.fields(Row)]
+
+
+def test_any_row_comes_back_as_it_was(connection: Connection) -> None:
+    """Whatever stands in a row: the database gives back an equal one."""
+
+    @settings(max_examples=50, deadline=None)
+    @given(rows)
+    def hold(row: Row) -> None:
+        with connection.begin_nested() as savepoint:
+            connection.execute(insert(handovers), values_of(row))
+            assert row_of(connection.execute(select(handovers)).mappings().one()) == row
+            savepoint.rollback()
+
+    hold()
+
+
+def test_what_no_database_keeps_is_replaced(connection: Connection) -> None:
+    """A model may send NUL or half a surrogate pair; its handover is kept all the same."""
+    connection.execute(insert(handovers), values_of(a_row(message="a\0b\ud800ä", reason="a\0b")))
+    kept = row_of(connection.execute(select(handovers)).mappings().one())
+    assert (kept.message, kept.reason) == ("a\ufffdb?ä", "a\ufffdb")
+
+
+def test_times_of_any_zone_are_kept_in_utc(connection: Connection) -> None:
+    """A time that comes with another zone is the same moment afterwards."""
+    there = NOW.astimezone(timezone(timedelta(hours=5)))
+    connection.execute(insert(handovers), values_of(a_row(created=there)))
+    (created,) = connection.execute(select(handovers.c.created)).one()
+    assert created == NOW
+    assert created.tzinfo is UTC

@@ -1,0 +1,289 @@
+"""A handover whose ledger fails in the middle: what is told is true, and is kept as soon as that is possible."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from router.case import Ticket
+from router.handover import hand_over
+from router.ledger.decisions import revise
+from router.ledger.ledger import Filter, Holder
+from router.ledger.row import Duty, State
+from router.line import Withdrawn
+from router.model.messages import Messages
+from router.model.outcome import Answer, Outcome
+from router.sandbox.faults import Kind
+from tests.faulty import FaultyLedger
+from tests.kit import (
+    AGENT_URL,
+    CREATE,
+    DELETE,
+    FOREIGN,
+    LIST,
+    REFUNDS,
+    SUCCESS,
+    LeapingClock,
+    agents,
+    arm,
+    asked,
+    call,
+    flows,
+    open_desk,
+    settled,
+    until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from router.desk import Desk
+    from router.ledger.row import Row
+    from router.model.webhook import WebhookSpec
+    from router.sandbox.sandbox import Sandbox
+
+SENTENCES = Messages()
+
+
+@contextlib.asynccontextmanager
+async def faulty_desk(
+    sandbox: Sandbox, directory: Path, gate: asyncio.Event, stream: io.StringIO | None = None
+) -> AsyncIterator[tuple[Desk, FaultyLedger]]:
+    """Open a desk whose ledger fails on demand, and is asked again once ``gate`` is open."""
+
+    async def sleep(_seconds: float) -> None:
+        await gate.wait()
+
+    async with open_desk(sandbox, directory, sleep=sleep, stream=stream) as desk:
+        ledger = FaultyLedger(desk.clock)
+        yield replace(desk, ledger=ledger), ledger
+
+
+async def the_row(desk: Desk) -> Row:
+    (row,) = await desk.ledger.history(Filter())
+    return row
+
+
+async def test_a_ticket_is_told_once_and_waited_for() -> None:
+    """The first answer wakes who waits; the last one is what they are told."""
+    ticket = Ticket()
+    first, second = (Answer(Outcome.FAILED, text, "HO1", "/t") for text in ("one", "two"))
+    work = asyncio.create_task(asyncio.sleep(30))
+    ticket.tell(first)
+    ticket.tell(second)
+    async with asyncio.timeout(1):
+        await ticket.wait(work, 20)
+    assert ticket.answer == second
+    work.cancel()
+
+
+async def test_who_waits_meets_what_the_work_broke_with() -> None:
+    """Unless the answer was there before: then nothing is taken back."""
+
+    async def broken() -> None:
+        raise KeyError
+
+    ticket = Ticket()
+    with pytest.raises(KeyError):
+        await ticket.wait(asyncio.create_task(broken()), 1)
+    answer = Answer(Outcome.FAILED, "one", "HO1", "/t")
+    ticket.tell(answer)
+    work = asyncio.create_task(broken())
+    await asyncio.wait([work])
+    await ticket.wait(work, 1)
+    assert ticket.answer == answer
+    assert work.exception() is not None
+
+
+async def test_what_was_withdrawn_does_not_begin() -> None:
+    """Its caller was told that nothing happened."""
+    ticket = Ticket(is_withdrawn=True)
+    with pytest.raises(Withdrawn):
+        ticket.begin()
+    assert not ticket.has_begun
+
+
+async def test_nobody_makes_room_that_could_not_be_noted(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In a full house the agent's webhook stays where the ledger cannot keep that it goes."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:4])
+    async with faulty_desk(sandbox, tmp_path, asyncio.Event()) as (desk, ledger):
+        ledger.strike(passes=1)
+        answer = await hand_over(call(conversation), desk)
+        assert (answer.outcome, answer.message, answer.key) == (Outcome.FAILED, SENTENCES.unrecorded, "unrecorded")
+        await settled(desk)
+        row = await the_row(desk)
+    assert (row.state, row.journal.removed, row.is_open) == (State.FAILED, (), False)
+    assert asked(sandbox, conversation) == [LIST]
+
+
+async def test_who_makes_room_is_noted_before(sandbox: Sandbox, tmp_path: Path) -> None:
+    """While the delete is under way the ledger has the webhook that goes; whose it is not is in no journal."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:4])
+    held = arm(sandbox, conversation, DELETE, Kind.SLOW)
+    async with open_desk(sandbox, tmp_path) as desk:
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        row = await the_row(desk)
+        assert [webhook.spec.url for webhook in row.journal.removed] == [AGENT_URL]
+        assert (row.state, row.duty) == (State.INITIATED, Duty.SETTLE)
+        held.release()
+        assert (await handover).outcome is Outcome.HANDED_OVER
+        await settled(desk)
+
+
+@pytest.mark.parametrize("fails", [1, 3])
+async def test_an_acceptance_that_cannot_be_kept_is_told(sandbox: Sandbox, tmp_path: Path, fails: int) -> None:
+    """The flow is attached, so that is told at once; the agent goes only once it is kept that it does."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    gate, stream = asyncio.Event(), io.StringIO()
+    async with faulty_desk(sandbox, tmp_path, gate, stream) as (desk, ledger):
+        ledger.strike(passes=1, fails=fails)
+        answer = await hand_over(call(conversation), desk)
+        assert (answer.outcome, answer.message) == (Outcome.HANDED_OVER, SUCCESS)
+        assert (flows(conversation), len(agents(conversation))) == ([REFUNDS], 1)
+        assert (await the_row(desk)).state is State.INITIATED
+        gate.set()
+        await settled(desk)
+        row = await the_row(desk)
+    assert (row.state, row.message, row.is_open) == (State.ACCEPTED, SUCCESS, False)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+    said = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["handover"], line["reason"]) for line in said] == [
+        ("unrecorded", answer.handover_id, "the disk is full")
+    ] * fails
+
+
+async def test_a_failure_that_cannot_be_kept_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The model hears why it failed; the row says so as soon as it can be written."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    arm(sandbox, conversation, CREATE, Kind.REFUSED, code=50367)
+    gate = asyncio.Event()
+    async with faulty_desk(sandbox, tmp_path, gate) as (desk, ledger):
+        ledger.strike(passes=1)
+        answer = await hand_over(call(conversation), desk)
+        assert (answer.outcome, answer.message) == (Outcome.FAILED, SENTENCES.failure)
+        assert (await the_row(desk)).state is State.INITIATED
+        gate.set()
+        await settled(desk)
+        row = await the_row(desk)
+    assert (row.state, row.outcome, row.is_open) == (State.FAILED, "failed", False)
+
+
+async def test_tidying_that_cannot_be_kept_is_kept_later(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The agent is gone, only the ledger does not know that nothing is owed any more."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    gate = asyncio.Event()
+    async with faulty_desk(sandbox, tmp_path, gate) as (desk, ledger):
+        ledger.strike(passes=2)
+        await hand_over(call(conversation), desk)
+        await ledger.struck.wait()
+        assert agents(conversation) == []
+        assert (await the_row(desk)).duty is Duty.TIDY
+        gate.set()
+        await settled(desk)
+        assert not (await the_row(desk)).is_open
+
+
+async def test_what_breaks_is_left_to_others(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A swap that is stopped in the middle leaves its row in nobody's hand, due now, and the rounds settle it."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    held = arm(sandbox, conversation, CREATE, Kind.SLOW)
+    async with open_desk(sandbox, tmp_path) as desk:
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        await desk.background.drain(0)
+        row = await the_row(desk)
+        assert (row.duty, row.owner, row.state) == (Duty.SETTLE, "", State.INITIATED)
+        assert desk.owed.is_set()
+        held.release()
+        with contextlib.suppress(asyncio.CancelledError):
+            await handover
+        await until(lambda: flows(conversation) == [REFUNDS])
+        await settled(desk)
+        assert (await the_row(desk)).state is State.ACCEPTED
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+async def test_what_breaks_while_the_ledger_is_gone_is_left_to_its_lease(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Nothing more can be done: the row stays in our name until others may take it."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    held = arm(sandbox, conversation, CREATE, Kind.SLOW)
+    async with faulty_desk(sandbox, tmp_path, asyncio.Event()) as (desk, ledger):
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        ledger.is_gone = True
+        await desk.background.drain(0)
+        ledger.is_gone = False
+        row = await the_row(desk)
+        assert (row.owner, row.state) == (ledger.holder.name, State.INITIATED)
+        with contextlib.suppress(asyncio.CancelledError):
+            await handover
+        assert row.lease is not None
+        assert isinstance(desk.clock, LeapingClock)
+        desk.clock.leap(row.lease)
+        await settled(desk)
+        assert (await the_row(desk)).state is State.FAILED
+    assert len(agents(conversation)) == 1
+
+
+async def test_a_row_that_another_process_took_over_is_its_own(sandbox: Sandbox, tmp_path: Path) -> None:
+    """We were silent for too long: the flow is attached, which is told, and the agent is for the other to let go."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    held = arm(sandbox, conversation, CREATE, Kind.SLOW_AFTER)
+    them = Holder("another process")
+    async with open_desk(sandbox, tmp_path) as desk:
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        row = await the_row(desk)
+        taken = row.hold(them, desk.clock.now())
+        await desk.ledger.decide(conversation.sid, lambda _rows: (None, (taken,)))
+        held.release()
+        assert (await handover).outcome is Outcome.HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        assert (await the_row(desk)) == taken
+        assert len(agents(conversation)) == 1
+        await desk.ledger.decide(
+            conversation.sid, lambda rows: revise(rows, row.id, them, lambda each: each.wait(each.created, 0))
+        )
+        await settled(desk)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+async def test_nobody_makes_room_in_a_row_that_another_process_took_over(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In a full house the agent's webhook must be noted before it goes; whoever has lost the row notes nothing more."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:4])
+    held = arm(sandbox, conversation, LIST, Kind.SLOW_AFTER)
+    async with open_desk(sandbox, tmp_path) as desk:
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        taken = (await the_row(desk)).hold(Holder("another process"), desk.clock.now())
+        await desk.ledger.decide(conversation.sid, lambda _rows: (None, (taken,)))
+        held.release()
+        answer = await handover
+        assert (answer.outcome, answer.message) == (Outcome.FAILED, SENTENCES.unrecorded)
+        assert "another process has taken this handover over" in answer.detail
+        assert await desk.background.drain(5) == 0
+        assert (await the_row(desk)) == taken
+    assert asked(sandbox, conversation) == [LIST]
+
+
+@pytest.mark.parametrize("webhooks", [(), FOREIGN[:4]], ids=["room", "full house"])
+async def test_a_row_tells_what_went(sandbox: Sandbox, tmp_path: Path, webhooks: Sequence[WebhookSpec]) -> None:
+    """However the agent went, its row can put it back."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=webhooks)
+    async with open_desk(sandbox, tmp_path) as desk:
+        await hand_over(call(conversation), desk)
+        await settled(desk)
+        row = await the_row(desk)
+        assert isinstance(desk.clock, LeapingClock)
+        assert row.accepted is not None
+        assert desk.clock.now() - row.accepted < timedelta(minutes=5)
+    assert [webhook.spec.url for webhook in row.journal.removed] == [AGENT_URL]
