@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from router import runs
 from router.case import Case
-from router.errors import TwilioError, TwilioRefused
+from router.errors import TwilioError
 from router.ledger.row import Duty, State
-from router.model.call import Identity
 from router.model.outcome import Answer, Outcome
 from router.model.routes import HandBack
 from router.model.tracing import REQUESTS
@@ -18,12 +18,12 @@ from router.swap.repair import Repair
 from router.swap.target import StudioFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from router.desk import Desk
-    from router.ledger.row import Row, Way
-    from router.model.execution import Execution, Executions
+    from router.ledger.row import Row
+    from router.model.execution import Executions
 
     Change = Callable[[Row, datetime], Row]
 
@@ -36,6 +36,9 @@ SOON_OVER: Final = 0.3
 WATCH: Final = 60.0
 """The same once the agent answers again, for an execution that goes on."""
 
+UNSURE: Final = timedelta(hours=1)
+"""So long that is done for an execution that may be another customer's."""
+
 
 async def advance(row: Row, desk: Desk, studio: Executions) -> None:
     """Make one attempt at what ``row`` owes, which we have in hand, and keep what came of it. Raises LedgerError."""
@@ -46,10 +49,11 @@ async def advance(row: Row, desk: Desk, studio: Executions) -> None:
             change = await _DUTIES[row.duty](case, studio)
         except (TwilioError, SwapFailed) as error:
             cause = error.cause if isinstance(error, SwapFailed) else error
-            change = _lost(str(cause)) if is_final(cause) else _retry
+            change = _lost(str(cause)) if is_final(cause) else _failed(str(cause))
             log, reason = desk.log.warning, str(cause)
         else:
             log, reason = desk.log.info, ""
+            change = _recovered(change) if row.attempts else change
         await case.change(change)
     log(
         "repair",
@@ -99,16 +103,22 @@ async def _hand_back(case: Case, studio: Executions) -> Change:
     is_back, terms = row.state is State.COMPLETED, _terms(row, case.desk)
     if not (is_back or way.is_paved) and await _repair(case).pave():
         return lambda row, now: row.paved(now).wait(now, SOON_OVER)
-    running = () if is_back and not way.outlives else await _running(row, way, studio)
-    if running and not is_back and case.desk.clock.now() < way.since + timedelta(seconds=terms.within):
-        return lambda row, now: row.wait(now, POLL)
-    outliving = [execution for execution in running if way.execution or execution.address == row.conversation]
+    if is_back:
+        left = await runs.watched(way, studio)
+    else:
+        left = await runs.running(row, way, studio)
+        if left and case.desk.clock.now() < way.since + timedelta(seconds=terms.within):
+            return lambda row, now: row.wait(now, POLL)
+        left = (*left, *await runs.replaced(row, studio))
     if terms.end_execution:
-        outliving = [execution for execution in outliving if not await _ends(execution, row, studio)]
+        left = await runs.end(left, row, way, studio)
     await _repair(case).hand_back()
-    if outliving:
-        return _watch
-    return _look_again if is_back and not way.outlives else _complete
+    if is_back and row.finished and case.desk.clock.now() > row.finished + UNSURE:
+        left = [run for run in left if runs.is_surely_of(row, way, run)]
+    if left:
+        names = tuple((run.flow, run.sid) for run in left)
+        return lambda row, now: row.complete(now, names).change(looks=0).wait(now, WATCH)
+    return _look_again if is_back and not way.runs else _complete
 
 
 _DUTIES: Final[Mapping[Duty, Callable[[Case, Executions], Awaitable[Change]]]] = {
@@ -144,36 +154,6 @@ def _terms(row: Row, desk: Desk) -> HandBack:
     return (intent.route if intent else tool.route).hand_back
 
 
-async def _running(row: Row, way: Way, studio: Executions) -> Sequence[Execution]:
-    """List the executions of the flow that still run and may be this conversation's.
-
-    A flow that is gone, or a Studio that we may not ask, keeps nobody from going back.
-    """
-    try:
-        if way.execution:
-            execution = await studio.fetch_execution(row.flow, way.execution)
-            return [execution] if execution and execution.is_active else []
-        active = await studio.active_executions(row.flow, row.journal.since or row.created)
-    except TwilioRefused:
-        return []
-    return [execution for execution in active if _is_for(row, execution)]
-
-
-async def _ends(execution: Execution, row: Row, studio: Executions) -> bool:
-    """End an execution that is surely this conversation's, and say whether that worked."""
-    try:
-        await studio.end_execution(row.flow, execution.sid)
-    except TwilioError:
-        return False
-    return True
-
-
-def _is_for(row: Row, execution: Execution) -> bool:
-    """Say whether an execution may be this conversation's; of its customer we keep only the two ends of an address."""
-    customer = Identity("", execution.address.rpartition(":")[2]).masked
-    return execution.address == row.conversation or customer.partition(":")[2] == row.identity.partition(":")[2]
-
-
 def _accept(row: Row, now: datetime) -> Row:
     return row.accept(_answer(row, Outcome.HANDED_OVER, row.success), now).wait(now, 0)
 
@@ -189,12 +169,7 @@ def _look_for_it(row: Row, now: datetime) -> Row:
 
 
 def _complete(row: Row, now: datetime) -> Row:
-    return row.complete(now, outlives=False)
-
-
-def _watch(row: Row, now: datetime) -> Row:
-    """The agent answers beside an execution that goes on: as long as it does, its webhook may come back."""
-    return row.complete(now, outlives=True).change(looks=0).wait(now, WATCH)
+    return row.complete(now)
 
 
 def _look_again(row: Row, now: datetime) -> Row:
@@ -203,6 +178,16 @@ def _look_again(row: Row, now: datetime) -> Row:
 
 def _retry(row: Row, now: datetime) -> Row:
     return row.retry(now)
+
+
+def _failed(reason: str) -> Change:
+    """Try again later, and show why that is necessary."""
+    return lambda row, now: row.retry(now).change(reason=reason)
+
+
+def _recovered(change: Change) -> Change:
+    """Show no more why earlier attempts failed."""
+    return lambda row, now: change(row.change(reason=""), now)
 
 
 def _lost(reason: str) -> Change:

@@ -120,7 +120,9 @@ class Case:
     async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> None:
         """Tell that the responder is attached, once that is kept, with the agent's webhooks that go now."""
         doubts = (answer.flow,) if attached.doubtful else ()
-        await self._conclude(accept, answer, ticket, journal=self._journal(attached.plan.removes, doubts))
+        noted = self._journal(attached.plan.removes, doubts)
+        before = attached.plan.replaces
+        await self._conclude(accept, answer, ticket, journal=lambda journal: noted(journal).with_replaced(*before))
 
     async def go_on_later(self, answer: Answer, failed: SwapFailed, ticket: Ticket) -> None:
         """Tell that nobody knows yet whether the responder is attached."""

@@ -62,7 +62,8 @@ async def enter(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> Row |
                     return None
                 doubted = row.id
             case _:
-                answer = found.tell(Outcome.DECLINED, "limit", "too many handovers of this conversation in an hour")
+                most = found.route.limits.handovers_per_hour
+                answer = found.tell(Outcome.DECLINED, "limit", f"limits.handovers_per_hour is {most}")
                 await _keep_refusal(wish.fail(answer, desk.clock.now()), desk)
                 ticket.tell(answer)
                 return None

@@ -50,6 +50,9 @@ ENDING = """# more tools
   /tools/leaving: {flow: refunds, hand_back: {within: 5}}
   /tools/choosing: {intents: {refund: {flow: refunds, hand_back: {within: 5, end_execution: true}}}}
 """
+BILLS = """# another tool
+  /tools/bills: {flow: billing}
+"""
 UNKNOWN = "FN" + "f" * 32
 
 
@@ -192,7 +195,7 @@ async def test_an_execution_that_cannot_be_ended_keeps_nobody_away(sandbox: Sand
         assert (execution.status, flows(conversation), len(agents(conversation))) == (Status.ACTIVE, [], 1)
         row = await the_row(desk)
         assert row.way is not None
-        assert row.way.outlives
+        assert row.way.runs
         sandbox.end(execution)
         await settled(desk)
         assert (flows(conversation), len(agents(conversation))) == ([], 1)
@@ -246,6 +249,29 @@ async def test_nobody_elses_execution_is_ended(sandbox: Sandbox, tmp_path: Path)
         await settled(desk)
         assert (flows(conversation), len(agents(conversation))) == ([], 1)
     assert (theirs.status, flows(other)) == (Status.ACTIVE, [REFUNDS])
+
+
+async def test_a_run_of_a_flow_that_was_redirected_is_watched(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It ends long after the hand-back, and Studio puts its webhook back then: the agent alone answers in the end."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await hand_over(call(conversation, "/tools/bills"), desk)
+        await settled(desk)
+        await sandbox.customer_says(conversation, "I do not understand my bill")
+        (old,) = sandbox.world.executions.values()
+        await hand_over(call(conversation), desk)
+        await settled(desk)
+        assert flows(conversation) == [REFUNDS]
+        await ask(conversation, desk)
+        await pave(conversation, desk)
+        for _round in range(5):
+            assert await make_round(desk)
+        assert (flows(conversation), old.status) == ([], Status.ACTIVE)
+        sandbox.end(old)
+        await sandbox.settled()
+        assert flows(conversation) == [BILLING]
+        await settled(desk)
+        assert (flows(conversation), len(agents(conversation))) == ([], 1)
 
 
 @pytest.mark.parametrize("execution", ["", UNKNOWN])
@@ -331,6 +357,28 @@ async def test_asked_before_the_handover_is_finished_it_comes_after_it(sandbox: 
         await settled(desk)
         assert (await the_row(desk)).state is State.COMPLETED
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_without_an_address_every_execution_since_may_be_its_own(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A call without an identity leaves nothing to know an execution by: it is waited for, and watched."""
+    async with open_desk(sandbox, tmp_path, ENDING) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await hand_over(call(conversation, "/tools/leaving", identity=None), desk)
+        await settled(desk)
+        await sandbox.customer_says(conversation, "Hello")
+        (run,) = sandbox.world.executions.values()
+        await ask(conversation, desk)
+        await pave(conversation, desk)
+        assert await make_round(desk)
+        assert flows(conversation) == [REFUNDS]
+        leap(desk, 6)
+        for _round in range(3):
+            assert await make_round(desk)
+        assert (flows(conversation), run.status) == ([], Status.ACTIVE)
+        sandbox.end(run)
+        await sandbox.settled()
+        await settled(desk)
+        assert (flows(conversation), len(agents(conversation))) == ([], 1)
 
 
 async def test_what_was_never_handed_over_cannot_come_back(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -419,6 +467,11 @@ async def test_a_way_back_that_fails_is_tried_again(sandbox: Sandbox, tmp_path: 
         arm(sandbox, conversation, CREATE, Kind.REFUSED, code=50367)
         arm(sandbox, conversation, LIST, Kind.UNAVAILABLE, times=3)
         await ask(conversation, desk)
+        assert await make_round(desk)
+        (row,) = await desk.ledger.history(Filter())
+        assert (row.attempts, row.reason[:14]) == (1, "list_webhooks:")
         await settled(desk)
+        (row,) = await desk.ledger.history(Filter())
+        assert (row.attempts, row.reason) == (0, "handed back")
         assert len(agents(conversation)) == 1
     assert all(seen)

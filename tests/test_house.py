@@ -36,7 +36,8 @@ MAY_KNOW = {
     "router.desk": GROUND | {"router.hooks", "router.ledger", "router.line", "router.swap"},
     "router.case": GROUND | {"router.desk", "router.ledger", "router.line", "router.swap"},
     "router.entry": GROUND | {"router.case", "router.desk", "router.ledger", "router.resolution", "router.swap"},
-    "router.aftercare": GROUND | {"router.case", "router.desk", "router.ledger", "router.swap"},
+    "router.runs": GROUND | {"router.ledger"},
+    "router.aftercare": GROUND | {"router.case", "router.desk", "router.ledger", "router.runs", "router.swap"},
     "router.rounds": GROUND | {"router.aftercare", "router.desk", "router.ledger"},
     "router.hand_back": {"router.clock", "router.ledger"},
     "router.handover": GROUND

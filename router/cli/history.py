@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from router.cli.table import table
+from router.cli.table import cut, table
 from router.ledger.ledger import Filter
 from router.ledger.row import State
 from router.model.outcome import Outcome
@@ -23,7 +21,9 @@ if TYPE_CHECKING:
 
     from router.ledger.row import Row
 
-_TITLES: Final = ("WHEN", "CONVERSATION", "TOOL", "INTENT", "STATE", "OUTCOME", "OWED", "CUSTOMER", "REASON", "ID")
+_TITLES: Final = ("WHEN (UTC)", "CONVERSATION", "TOOL", "INTENT", "STATE", "OUTCOME", "OWED", "CUSTOMER", "REASON")
+_LONGEST: Final = 80
+"""Characters of a reason that a line shows; ``--json`` has all of it."""
 _AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -88,8 +88,7 @@ def command(*, since: datetime | None, is_open: bool, as_json: bool, **narrowing
     if as_json:
         click.echo(json.dumps({"handovers": [_as_json(row) for row in rows]}, indent=2))
     elif rows:
-        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        click.echo(table([_TITLES, *(_cells(row) for row in rows)], room))
+        click.echo(table([_TITLES, *(_cells(row) for row in rows)]))
     else:
         click.echo("No handovers, or none that fit.")
 
@@ -104,8 +103,8 @@ async def _read(wanted: Filter) -> Sequence[Row]:
 def _cells(row: Row) -> tuple[str, ...]:
     when = row.created.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     owed = f"{row.duty} (tried {row.attempts}x)" if row.attempts else str(row.duty)
-    words = (row.tool, row.intent, row.state, row.outcome, owed, row.identity, row.reason)
-    return (when, row.conversation, *(word or "-" for word in words), row.id)
+    words = (row.tool, row.intent, row.state, row.outcome, owed, row.identity, cut(row.reason, _LONGEST))
+    return (when, row.conversation, *(word or "-" for word in words))
 
 
 def _as_json(row: Row) -> dict[str, Any]:

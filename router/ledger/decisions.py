@@ -82,12 +82,14 @@ def admit(
         return TooMany(), ()
     # Calls may be admitted in another order than they came in, and machines' clocks differ: rows follow our decisions.
     created = max([now, *(row.created + timedelta(microseconds=1) for row in rows[:1])])
-    row = wish.change(duty=Duty.SETTLE, created=created, due=now, journal=_inherited(rows, wish.flow)).hold(holder, now)
+    row = wish.change(duty=Duty.SETTLE, created=created, owed=now, due=now, journal=_inherited(rows, wish.flow)).hold(
+        holder, now
+    )
     if left is None:
         return Admitted(row), (row,)
     row = row.change(taken=Taken(left.id, left.duty))
     # Whoever had it in hand, and only fell silent, must not end it any more: it has no owner now.
-    left = left.change(duty=Duty.NONE, due=None, owner="", lease=None, updated=now)
+    left = left.change(duty=Duty.NONE, owed=None, due=None, owner="", lease=None, updated=now)
     return Admitted(row), (left, row)
 
 
@@ -212,17 +214,17 @@ def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> 
 def _inherited(rows: Sequence[Row], flow: str) -> Journal:
     """Give what the next handover, to ``flow``, must know.
 
-    Whose webhooks are away, which flows may still turn up, and since when the flow has been answering already.
+    Whose webhooks are away, which flows may still turn up, and which answered before it and may have executions.
     """
     journal = Journal()
     for row in rows:
-        if row.flow == flow and row.state is not State.FAILED:
-            journal = replace(journal, since=row.journal.since or row.created)
         if row.is_open:
             unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
         if row.is_open or row.state is State.ACCEPTED:
-            journal = journal.with_removed(*row.journal.removed)
+            before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
+            journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
+            journal = replace(journal, since=row.journal.since or row.created)
         if row.state in (State.ACCEPTED, State.COMPLETED):
             break
     return journal

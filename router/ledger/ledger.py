@@ -24,7 +24,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How much is open: rows by duty, and since when the oldest of them is."""
+    """How much is open: rows by duty, and since when something is owed where the agent does not answer already."""
 
     open: Mapping[str, int]
     oldest: datetime | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from router.errors import LedgerError
 from router.ledger.ledger import Figures, Holder
 from router.ledger.news import News
-from router.ledger.row import URGENT
+from router.ledger.row import URGENT, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,9 @@ class MemoryLedger:
         there = [row for row in self._rows.values() if row.is_open]
         duties = [str(row.duty) for row in there]
         counts = {duty: duties.count(duty) for duty in duties}
-        return Figures(counts, min((row.created for row in there), default=None))
+        return Figures(
+            counts, min((row.owed or row.created for row in there if row.state is not State.COMPLETED), default=None)
+        )
 
     async def forget(self, before: datetime) -> int:
         """Drop rows that owe nothing and were finished before a time; says how many."""

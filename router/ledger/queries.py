@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, text, update
 
 from router.ledger.ledger import Figures
-from router.ledger.row import URGENT, Row
+from router.ledger.row import URGENT, Row, State
 from router.ledger.table import OPEN, Moment, handovers, row_of, values_of
 
 if TYPE_CHECKING:
@@ -150,9 +150,14 @@ def history(connection: Connection, wanted: Filter) -> Sequence[Row]:
 
 def figures(connection: Connection) -> Figures:
     """Count the open rows."""
-    counted = select(_COLUMNS.duty, func.count(), func.min(_COLUMNS.created)).where(OPEN).group_by(_COLUMNS.duty)
+    oldest = func.min(func.coalesce(_COLUMNS.owed, _COLUMNS.created), type_=Moment()).filter(
+        _COLUMNS.state != str(State.COMPLETED)
+    )
+    counted = select(_COLUMNS.duty, func.count(), oldest).where(OPEN).group_by(_COLUMNS.duty)
     found = connection.execute(counted).all()
-    return Figures({duty: count for duty, count, _ in found}, min((oldest for *_, oldest in found), default=None))
+    return Figures(
+        {duty: count for duty, count, _ in found}, min((begun for *_, begun in found if begun), default=None)
+    )
 
 
 def forget(connection: Connection, before: datetime) -> int:

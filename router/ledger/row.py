@@ -61,14 +61,14 @@ URGENT: Final = frozenset({Duty.SETTLE, Duty.FINISH, Duty.RESTORE})
 class Way:
     """A hand-back that was asked for: ``since`` when, and which ``execution`` asked for it (``FN…`` or empty).
 
-    It ``is_paved`` once the agent answers beside the flow, so that nobody is missing when the execution ends. One that
-    still runs when the flow is let go ``outlives`` that, and may put its webhook back later.
+    It ``is_paved`` once the agent answers beside the flow, so that nobody is missing when the execution ends. ``runs``
+    are executions, by flow and SID, that still ran when the flow was let go, and may put a webhook back when they end.
     """
 
     since: datetime
     execution: str = ""
     is_paved: bool = False
-    outlives: bool = False
+    runs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class Journal:
     present: tuple[ScopedWebhook, ...] = ()
     removed: tuple[ScopedWebhook, ...] = ()
     doubts: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     since: datetime | None = None
 
     def seen(self, present: tuple[ScopedWebhook, ...]) -> Self:
@@ -98,6 +99,10 @@ class Journal:
         """Note flows that may still be attached late."""
         return dataclasses.replace(self, doubts=tuple(dict.fromkeys((*self.doubts, *flows))))
 
+    def with_replaced(self, *flows: str) -> Self:
+        """Note flows that answer no more, and may have executions that run."""
+        return dataclasses.replace(self, replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -113,9 +118,9 @@ class Row:
 
     ``flow`` is the Flow SID; ``message`` what the model was told. ``token`` is a digest of the caller's idempotency
     token. ``success`` is what the model is to be told, or would have been, once the responder is attached. ``owner`` is
-    the process that has it in hand until ``lease``; both are empty where nobody has. ``due`` is when its duty is done
-    next, ``attempts`` how often that failed in a row, ``looks`` how often it was done. ``requests`` are Twilio's names
-    of our requests.
+    the process that has it in hand until ``lease``; both are empty where nobody has. ``owed`` is since when it has its
+    duty, ``due`` when that is done next, ``attempts`` how often it failed in a row, ``looks`` how often it was done.
+    ``requests`` are Twilio's names of our requests.
     """
 
     id: str
@@ -135,6 +140,7 @@ class Row:
     reason: str = ""
     message: str = ""
     duty: Duty = Duty.NONE
+    owed: datetime | None = None
     due: datetime | None = None
     attempts: int = 0
     looks: int = 0
@@ -187,7 +193,7 @@ class Row:
     def accept(self, answer: Answer, now: datetime) -> Self:
         """The responder is attached; what is left is to tidy."""
         told = self.told(answer, now).change(state=State.ACCEPTED, accepted=now, success=answer.message)
-        return told.change(duty=Duty.TIDY, due=now, attempts=0, looks=0, taken=None)
+        return told.change(duty=Duty.TIDY, owed=now, due=now, attempts=0, looks=0, taken=None)
 
     def fail(self, answer: Answer, now: datetime, duty: Duty = Duty.NONE) -> Self:
         """Nothing is attached, by a guard's word or by a failure; ``duty`` is what that leaves to do."""
@@ -198,14 +204,15 @@ class Row:
         """The agent answers again, beside the flow that is about to end."""
         return self.change(way=self.way and dataclasses.replace(self.way, is_paved=True), updated=now)
 
-    def complete(self, now: datetime, *, outlives: bool) -> Self:
-        """The agent answers again; what is left is to look whether the flow turns up once more."""
-        way = self.way and dataclasses.replace(self.way, outlives=outlives)
-        return self.change(state=State.COMPLETED, reason="handed back", way=way, finished=now).look_again(now)
+    def complete(self, now: datetime, runs: tuple[tuple[str, str], ...] = ()) -> Self:
+        """The agent answers again; what is left is to look whether a flow turns up once more."""
+        way = self.way and dataclasses.replace(self.way, runs=runs)
+        since = self.finished if self.state is State.COMPLETED else now
+        return self.change(state=State.COMPLETED, reason="handed back", way=way, finished=since).look_again(now)
 
     def owe(self, duty: Duty, now: datetime) -> Self:
         """Something is left to do, at once, by whoever is free."""
-        return self._free(now).change(duty=duty, due=now, attempts=0, looks=0)
+        return self._free(now).change(duty=duty, owed=now, due=now, attempts=0, looks=0)
 
     def retry(self, now: datetime) -> Self:
         """An attempt failed: try again, a little later each time."""
@@ -231,7 +238,7 @@ class Row:
         """Nothing is owed any more; a hand-back that was asked for meanwhile comes next."""
         if self._goes_back:
             return self.owe(Duty.HAND_BACK, now)
-        closed = self._free(now).change(duty=Duty.NONE, due=None, attempts=0, looks=0, taken=None)
+        closed = self._free(now).change(duty=Duty.NONE, owed=None, due=None, attempts=0, looks=0, taken=None)
         return closed.change(finished=self.finished or now)
 
     @property

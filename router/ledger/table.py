@@ -61,7 +61,7 @@ handovers: Final = Table(
     *(Column(name, Words, nullable=False) for name in ("tool", "intent", "flow", "caller", "identity")),
     *(Column(name, Words, nullable=False) for name in ("key", "token", "success")),
     *(Column(name, Words, nullable=False) for name in ("state", "outcome", "reason", "message", "duty")),
-    Column("due", Moment),
+    *(Column(name, Moment) for name in ("owed", "due")),
     *(Column(name, Integer, nullable=False) for name in ("attempts", "looks")),
     Column("owner", Words, nullable=False),
     Column("lease", Moment),
@@ -127,6 +127,7 @@ def _journal(read: dict[str, Any]) -> Journal:
         present=tuple(map(_webhook, read["present"])),
         removed=tuple(map(_webhook, read["removed"])),
         doubts=tuple(read["doubts"]),
+        replaced=tuple(read["replaced"]),
         since=datetime.fromisoformat(read["since"]) if read["since"] else None,
     )
 
@@ -142,4 +143,5 @@ def _taken(read: dict[str, Any]) -> Taken:
 
 
 def _way(read: dict[str, Any]) -> Way:
-    return Way(**read | {"since": datetime.fromisoformat(read["since"])})
+    runs = tuple((flow, sid) for flow, sid in read["runs"])
+    return Way(**read | {"since": datetime.fromisoformat(read["since"]), "runs": runs})

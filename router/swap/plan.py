@@ -131,6 +131,12 @@ class Plan:
         return (*self.makes_room, *(step.webhook for step in self.release))
 
     @property
+    def replaces(self) -> tuple[str, ...]:
+        """The flows that answer no more."""
+        redirected = (step.webhook for step in self.attach if isinstance(step, Redirect))
+        return tuple(webhook.spec.flow for webhook in (*redirected, *self.removes) if webhook.spec.flow)
+
+    @property
     def is_met(self) -> bool:
         """The wanted responder is there already."""
         return not self.attach

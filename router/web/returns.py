@@ -42,6 +42,7 @@ class Returns:
         try:
             wanted = read_return(wire)
         except BadRequest as error:
+            live.desk.log.warning("hand_back refused", reason=str(error))
             return PlainTextResponse(str(error), 400)
         return await _take_note(wanted, live.desk)
 
@@ -51,6 +52,8 @@ async def _take_note(wanted: Return, desk: Desk) -> Response:
         async with asyncio.timeout(desk.deadline):
             row = await hand_back(wanted.conversation, desk.ledger, desk.clock, wanted.execution)
         if row is None:
+            reason = "no handover of it is known"
+            desk.log.warning("hand_back refused", conversation=wanted.conversation, reason=reason)
             return _told("not_handed_over", "No handover of this conversation is known.", status=404)
         desk.log.info("hand_back", handover=row.id, conversation=row.conversation, execution=wanted.execution)
         desk.owed.set()

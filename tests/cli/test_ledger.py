@@ -69,7 +69,7 @@ def test_the_history_is_a_table(tmp_path: Path) -> None:
     fill(tmp_path)
     titles, first, *others = run("history").output.splitlines()
     assert titles.split() == [
-        *("WHEN", "CONVERSATION", "TOOL", "INTENT", "STATE", "OUTCOME", "OWED", "CUSTOMER", "REASON", "ID")
+        *("WHEN", "(UTC)", "CONVERSATION", "TOOL", "INTENT", "STATE", "OUTCOME", "OWED", "CUSTOMER", "REASON")
     ]
     assert "restore (tried 1x)" in first
     assert "create_webhook: Twilio failed" in first
@@ -169,7 +169,7 @@ def test_a_hand_back_is_noted_for_a_server(tmp_path: Path) -> None:
 
 def test_a_hand_back_that_is_done_is_told(tmp_path: Path) -> None:
     """It waits until a server has done it; one that was done before is told at once."""
-    row = accepted(1, ONE).change(way=Way(since=NOW)).complete(NOW, outlives=False)
+    row = accepted(1, ONE).change(way=Way(since=NOW)).complete(NOW)
     assert row.state is State.COMPLETED
     asyncio.run(keep(tmp_path / "kept.db", [row]))
     told = run("hand-back", ONE)
@@ -184,7 +184,7 @@ async def test_a_hand_back_waits_until_it_is_done(tmp_path: Path) -> None:
     async with DurableLedger(str(tmp_path / "kept.db"), Holder("server"), Clock()) as ledger, asyncio.timeout(20):
         while not (due := await ledger.claim(datetime.now(UTC), 1)):  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.05)
-        done = due[0].complete(datetime.now(UTC), outlives=False)
+        done = due[0].complete(datetime.now(UTC))
         await ledger.decide(ONE, lambda _rows: (None, (done,)))
         told = await waiting
     assert told.exit_code == 0

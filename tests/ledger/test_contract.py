@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,20 +21,24 @@ FULL = Row(
     conversation="CH1",
     service="IS1",
     created=NOW,
-    **{
-        each.name: f"the {each.name}"
-        for each in fields(Row)
-        if each.type == "str" and each.name not in ("id", "conversation", "service")
-    },
+    **cast(
+        "dict[str, Any]",
+        {
+            each.name: f"the {each.name}"
+            for each in fields(Row)
+            if each.type == "str" and each.name not in ("id", "conversation", "service")
+        },
+    ),
     state=State.ACCEPTED,
     duty=Duty.HAND_BACK,
+    owed=after(2),
     due=after(1),
     attempts=2,
     looks=3,
     lease=after(2),
     journal=Journal((AGENT,), (AGENT,), ("FW1",)),
     taken=Taken("HO0", Duty.RESTORE),
-    way=Way(after(3), "FN1", outlives=True),
+    way=Way(after(3), "FN1", is_paved=True, runs=(("FW1", "FN1"), ("FW2", "FN2"))),
     requests=("RQ1", "RQ2"),
     updated=after(4),
     accepted=after(5),
@@ -202,10 +206,13 @@ async def test_history_gives_what_is_wanted_newest_first(ledger: AnyLedger, want
 
 
 async def test_figures_count_what_is_open(ledger: AnyLedger) -> None:
-    """Open rows are counted by duty, with the time of the oldest; what owes nothing does not count."""
+    """Open rows are counted by duty, with the time of the oldest but for those that are back with the agent."""
     assert await ledger.figures() == Figures({}, None)
+    back = an_open_row(0, duty=Duty.HAND_BACK, state=State.COMPLETED)
+    await fill(ledger, back)
+    assert await ledger.figures() == Figures({"hand_back": 1}, None)
     await fill(ledger, a_row(1), an_open_row(2), an_open_row(3), an_open_row(4, duty=Duty.FINISH))
-    assert await ledger.figures() == Figures({"tidy": 2, "finish": 1}, after(2))
+    assert await ledger.figures() == Figures({"hand_back": 1, "tidy": 2, "finish": 1}, after(2))
 
 
 async def test_only_what_is_finished_is_forgotten(ledger: AnyLedger) -> None:

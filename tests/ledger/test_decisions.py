@@ -73,7 +73,7 @@ def pending(number: int, created: float = 0, **fields: Any) -> Row:
 def completed(number: int, created: float = 0, **fields: Any) -> Row:
     """One that came back, and is looked at again."""
     back = accepted(number, created, way=Way(after(created)), **fields)
-    return back.change(duty=Duty.HAND_BACK).complete(after(created), outlives=False)
+    return back.change(duty=Duty.HAND_BACK).complete(after(created))
 
 
 def ask(
@@ -266,13 +266,16 @@ def test_who_must_be_put_back_is_inherited_with_the_duty() -> None:
     assert mine.journal == Journal(removed=(OTHER_AGENT, AGENT), doubts=(BILLING,), since=NOW)
 
 
-def test_since_when_a_flow_answers_is_inherited() -> None:
-    """An execution may be older than the handover that found its flow attached; of another flow it is another one."""
-    rows = [accepted(1, 0, key="b"), accepted(2, 5, key="c", journal=Journal(since=after(-60)))]
-    assert admitted(rows, row(3, 9, key="d"))[0].journal.since == after(-60)
+def test_what_answered_before_is_inherited() -> None:
+    """Executions may be older than the handover, and of flows that it has replaced; what failed had none."""
+    rows = [accepted(1, 0, key="b"), accepted(2, 5, key="c", journal=Journal(since=after(-60), replaced=("FW9",)))]
+    same = admitted(rows, row(3, 9, key="d"))[0].journal
+    assert (same.since, same.replaced) == (after(-60), ("FW9",))
+    other = admitted(rows, row(3, 9, key="d", flow=BILLING))[0].journal
+    assert (other.since, other.replaced) == (after(-60), (REFUNDS, "FW9"))
+    assert admitted(rows, row(3, 9, key="d", flow="FW9"))[0].journal.replaced == (REFUNDS,)
     assert admitted(rows[:1], row(3, 9, key="d"))[0].journal.since == NOW
-    assert admitted(rows, row(3, 9, key="d", flow=BILLING))[0].journal.since is None
-    assert admitted([failed(1, key="b")], row(3, 9, key="d"))[0].journal.since is None
+    assert admitted([failed(1, key="b")], row(3, 9, key="d"))[0].journal == Journal()
 
 
 def test_what_we_have_in_hand_stays_there_without_a_lease() -> None:
@@ -284,7 +287,8 @@ def test_what_we_have_in_hand_stays_there_without_a_lease() -> None:
 def test_who_came_back_is_not_inherited() -> None:
     """After a hand-back the agent is there; as long as that is looked at again, all of it may still be needed."""
     back = completed(1, flow=BILLING, journal=Journal(removed=(AGENT,)))
-    assert admitted([back], row(2, 9))[0].journal == Journal(removed=(AGENT,), doubts=(BILLING,))
+    again = admitted([back], row(2, 9))[0].journal
+    assert again == Journal(removed=(AGENT,), doubts=(BILLING,), replaced=(BILLING,), since=NOW)
     assert admitted([back.close(after(1))], row(2, 9))[0].journal == Journal()
     before = [accepted(0, -9, journal=Journal(removed=(OTHER_AGENT,))), back.close(after(1))]
     assert admitted(before, row(2, 9))[0].journal == Journal()
@@ -294,7 +298,7 @@ def test_a_hand_back_that_has_not_come_about_leaves_the_agent_away() -> None:
     """The conversation was on its way back: both are to be known, who is away and which flow may come again."""
     way = accepted(1, way=Way(NOW), flow=BILLING, journal=Journal(removed=(AGENT,))).owe(Duty.HAND_BACK, NOW)
     mine, _kept = admitted([way], row(2, 9))
-    assert mine.journal == Journal(removed=(AGENT,), doubts=(BILLING,))
+    assert (mine.journal.removed, mine.journal.doubts) == ((AGENT,), (BILLING,))
     assert mine.taken == Taken("HO1", Duty.HAND_BACK)
 
 

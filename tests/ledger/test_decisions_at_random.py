@@ -133,7 +133,7 @@ class Decisions(RuleBasedStateMachine):
                 self.is_away = True
             case _:
                 is_back = row.state is State.COMPLETED
-                changed = row.look_again(self.now) if is_back else row.complete(self.now, outlives=False)
+                changed = row.look_again(self.now) if is_back else row.complete(self.now)
                 self.is_away = self.is_away and AGENT not in row.journal.removed
         self.rows[row.id] = changed
 

@@ -134,7 +134,7 @@ def test_a_hand_back_comes_after_the_tidying(journal: Journal) -> None:
 
 def test_a_hand_back_that_was_made_is_closed_in_the_end() -> None:
     """Completed, a row is looked at again, and the way does not begin anew."""
-    row = held(state=State.ACCEPTED, duty=Duty.HAND_BACK, way=Way(NOW, "FN1")).complete(after(1), outlives=False)
+    row = held(state=State.ACCEPTED, duty=Duty.HAND_BACK, way=Way(NOW, "FN1")).complete(after(1))
     assert (row.state, row.reason, row.finished) == (State.COMPLETED, "handed back", after(1))
     assert (row.duty, row.due, row.way) == (Duty.HAND_BACK, after(1 + LOOKS[0]), Way(NOW, "FN1"))
     for _ in LOOKS:
@@ -144,8 +144,8 @@ def test_a_hand_back_that_was_made_is_closed_in_the_end() -> None:
 
 def test_a_hand_back_notes_that_the_execution_goes_on() -> None:
     """The agent answers, and the execution may put its webhook back later than the looks reach."""
-    row = held(state=State.ACCEPTED, duty=Duty.HAND_BACK, way=Way(NOW, "FN1")).complete(after(1), outlives=True)
-    assert row.way == Way(NOW, "FN1", outlives=True)
+    row = held(state=State.ACCEPTED, duty=Duty.HAND_BACK, way=Way(NOW, "FN1")).complete(after(1), (("FW1", "FN1"),))
+    assert row.way == Way(NOW, "FN1", runs=(("FW1", "FN1"),))
 
 
 def test_closed_twice_it_was_finished_once() -> None:

@@ -44,7 +44,14 @@ BY_TYPE = {
     "Duty": st.sampled_from(Duty),
     "Journal": journals,
     "Taken | None": st.none() | st.builds(Taken, id=anything, duty=st.sampled_from(Duty)),
-    "Way | None": st.none() | st.builds(Way, since=times, execution=anything, outlives=st.booleans()),
+    "Way | None": st.none()
+    | st.builds(
+        Way,
+        since=times,
+        execution=anything,
+        is_paved=st.booleans(),
+        runs=st.lists(st.tuples(anything, anything)).map(tuple),
+    ),
     "tuple[str, ...]": several,
 }
 rows = st.builds(Row, **{each.name: BY_TYPE[str(each.type)] for each in dataclasses.fields(Row)})

@@ -20,7 +20,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in ("tool", "intent", "flow", "caller", "identity")),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("key", "token", "success", "state", "outcome")),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("reason", "message", "duty")),
-        sa.Column("due", _TIME),
+        *(sa.Column(name, _TIME) for name in ("owed", "due")),
         *(sa.Column(name, sa.Integer, nullable=False) for name in ("attempts", "looks")),
         sa.Column("owner", sa.Text, nullable=False),
         sa.Column("lease", _TIME),

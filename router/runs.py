@@ -1,0 +1,88 @@
+"""The executions of flows that a conversation must know of before, and after, it goes back to the agent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from router.errors import TwilioError, TwilioRefused
+from router.model.call import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Sequence
+
+    from router.ledger.row import Row, Way
+    from router.model.execution import Execution, Executions
+
+Answer = TypeVar("Answer")
+
+MOST: Final = 20
+"""So many executions of a flow are waited for, and watched, on behalf of one conversation."""
+
+
+async def running(row: Row, way: Way, studio: Executions) -> Sequence[Execution]:
+    """List the executions of the row's flow that still run and may be this conversation's."""
+    if way.execution:
+        return await _alive(((row.flow, way.execution),), studio)
+    return await _listed(row, (row.flow,), studio)
+
+
+async def replaced(row: Row, studio: Executions) -> Sequence[Execution]:
+    """List the same of the flows that answered before it, and were redirected: they may put their webhook back too."""
+    return await _listed(row, row.journal.replaced, studio)
+
+
+async def watched(way: Way, studio: Executions) -> Sequence[Execution]:
+    """List those that ran when the agent answered again, and still run."""
+    return await _alive(way.runs, studio)
+
+
+async def end(runs: Sequence[Execution], row: Row, way: Way, studio: Executions) -> Sequence[Execution]:
+    """End those that are surely this conversation's; gives the rest, and those of which that failed."""
+    is_over = await asyncio.gather(*(_ends(run, row, way, studio) for run in runs))
+    return [run for run, over in zip(runs, is_over, strict=True) if not over]
+
+
+def is_surely_of(row: Row, way: Way, run: Execution) -> bool:
+    """Say whether an execution is this conversation's beyond doubt: by its name, or since its address is that."""
+    return run.sid == way.execution or run.address == row.conversation
+
+
+async def _ends(run: Execution, row: Row, way: Way, studio: Executions) -> bool:
+    if not is_surely_of(row, way, run):
+        return False
+    try:
+        await studio.end_execution(run.flow, run.sid)
+    except TwilioError:
+        return False
+    return True
+
+
+async def _alive(runs: Iterable[tuple[str, str]], studio: Executions) -> Sequence[Execution]:
+    """Fetch executions; one that we may not ask about, or whose flow is gone, keeps nobody from going back."""
+    found = await asyncio.gather(*(_answered(studio.fetch_execution(flow, sid), None) for flow, sid in runs))
+    return [run for run in found if run and run.is_active]
+
+
+async def _listed(row: Row, flows: Iterable[str], studio: Executions) -> Sequence[Execution]:
+    since = row.journal.since or row.created
+    found = await asyncio.gather(*(_answered(studio.active_executions(flow, since), ()) for flow in flows))
+    return [run for runs in found for run in runs if _may_be_of(row, run)][:MOST]
+
+
+async def _answered(asking: Awaitable[Answer], otherwise: Answer) -> Answer:
+    try:
+        return await asking
+    except TwilioRefused:
+        return otherwise
+
+
+def _may_be_of(row: Row, run: Execution) -> bool:
+    """Say whether an execution may be this conversation's.
+
+    Of its customer we keep only the two ends of an address; without those, each that ran since may be.
+    """
+    if not row.identity:
+        return True
+    customer = Identity("", run.address.rpartition(":")[2]).masked
+    return run.address == row.conversation or customer.partition(":")[2] == row.identity.partition(":")[2]
