@@ -9,10 +9,11 @@ from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from router.errors import LedgerError
+from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, revise
 from router.ledger.row import SOON
 from router.line import Withdrawn
+from router.model.masking import veiled
 from router.model.tracing import REQUESTS
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Case:
             raise
         except BaseException:
             # We live on, so a row that were left in our hand would stay there for ever.
-            await self.insist(self._leave)
+            await self.insist(partial(self.change, lambda row, now: row.retry(now) if row.is_open else row))
             raise
 
     async def _leave(self) -> None:
@@ -114,8 +115,9 @@ class Case:
 
     async def note_wish(self, flow: str, success: str) -> None:
         """Keep where the guards send the conversation, and with which words."""
-        if (flow, success) != (self.row.flow, self.row.success):
-            await self.change(lambda row, _now: row.change(flow=flow, success=success))
+        wish = {"flow": flow, "success": veiled(success)}
+        if (flow, wish["success"]) != (self.row.flow, self.row.success):
+            await self.change(lambda row, _now: row.change(**wish))
 
     async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> None:
         """Tell that the responder is attached, once that is kept, with the agent's webhooks that go now."""
@@ -168,6 +170,10 @@ class Case:
         return lambda journal: journal.seen(tuple(present)).with_removed(*own).with_doubts(*doubts)
 
     async def _decide(self, decision: Callable[[Sequence[Row]], tuple[Row, Sequence[Row]]]) -> None:
-        self.row = await self.desk.ledger.decide(self.row.conversation, decision)
+        try:
+            self.row = await self.desk.ledger.decide(self.row.conversation, decision)
+        except RowGone as error:
+            self.desk.log.error("unrecorded", handover=self.row.id, reason=str(error))  # noqa: TRY400 - its text says all
+            self.row = self.row.close(self.desk.clock.now())
         if self.row.is_open and not self.row.owner:
             self.desk.owed.set()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from router.errors import TwilioError
 from router.ledger.decisions import Admitted, Held, Recalled, admit
 from router.ledger.row import Row
+from router.model.masking import veiled
 from router.model.outcome import Outcome
 from router.swap.target import StudioFlow
 
@@ -42,7 +43,7 @@ def wish_of(call: ToolCall, found: Resolved) -> Row:
         identity=found.identity.masked if found.identity else "",
         key=_digest(handover.tool, handover.intent, handover.flow),
         token=_digest(handover.tool, call.token) if call.token else "",
-        success=handover.message,
+        success=veiled(handover.message),
     )
 
 

@@ -7,6 +7,7 @@
     ├── SettingsError          the environment lacks something; says what to set
     ├── BadRequest             a caller's request cannot be read (400)
     ├── LedgerError            the ledger cannot be read or written now
+    ├── RowGone                a row that must be in the ledger is not
     └── TwilioError            Twilio did not do what we asked
         ├── TwilioRefused      it said no for good: nothing was changed
         ├── TwilioBusy         it did not take the request up: nothing was changed, try again
@@ -47,6 +48,10 @@ class BadRequest(HandoverError):
 
 class LedgerError(HandoverError):
     """The ledger cannot be read or written now: a full disk, a lock, no server. Nothing was half written."""
+
+
+class RowGone(HandoverError):
+    """A row that must be in the ledger is not: somebody has removed it, or an older ledger was restored."""
 
 
 class TwilioError(HandoverError):

@@ -275,6 +275,38 @@ async def test_nobody_makes_room_in_a_row_that_another_process_took_over(sandbox
     assert asked(sandbox, conversation) == [LIST]
 
 
+async def test_a_row_that_was_removed_keeps_nobody(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The ledger was emptied in the middle: the flow is attached, which is told, and the log says what is missing."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    held = arm(sandbox, conversation, CREATE, Kind.SLOW_AFTER)
+    stream = io.StringIO()
+    async with open_desk(sandbox, tmp_path, stream=stream) as desk:
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        desk.ledger._rows.clear()  # type: ignore[attr-defined]  # the one in memory
+        held.release()
+        assert (await handover).outcome is Outcome.HANDED_OVER
+        assert await desk.background.drain(5) == 0
+    assert "is not in the ledger any more" in stream.getvalue()
+    assert (flows(conversation), len(agents(conversation))) == ([REFUNDS], 1)
+
+
+async def test_a_sentence_is_kept_without_addresses(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The model hears the customer's number where the route says so; the ledger does not keep it."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    guard = """
+    @hookimpl
+    def before_swap(handover):
+        return handover.replace(message="We call +1 555 010 0199 back.")
+    """
+    async with open_desk(sandbox, tmp_path, "plugins: [{use: guard}]\n", plugins={"guard": guard}) as desk:
+        answer = await hand_over(call(conversation), desk)
+        await settled(desk)
+        row = await the_row(desk)
+    assert answer.message == "We call +1 555 010 0199 back."
+    assert row.message == row.success == "We call +… back."
+
+
 @pytest.mark.parametrize("webhooks", [(), FOREIGN[:4]], ids=["room", "full house"])
 async def test_a_row_tells_what_went(sandbox: Sandbox, tmp_path: Path, webhooks: Sequence[WebhookSpec]) -> None:
     """However the agent went, its row can put it back."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from router.errors import RowGone
 from router.ledger.row import Duty, Journal, Row, State, Taken
 from router.model.outcome import Outcome
 
@@ -100,7 +101,8 @@ def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, 
     """
     if left.duty is Duty.FINISH:
         return Recalled(left, certain=True), ()
-    row = left.change(taken=Taken(left.id, left.duty), due=now, attempts=0, journal=left.journal.with_doubts(left.flow))
+    taken = left.taken if left.has_taken_over else Taken(left.id, left.duty)
+    row = left.change(taken=taken, way=None, due=now, attempts=0, journal=left.journal.with_doubts(left.flow))
     row = row.hold(holder, now)
     return Admitted(row), (row,)
 
@@ -116,7 +118,8 @@ def revise(rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[R
     changed = change(row)
     if changed.state is State.FAILED and (left := _taken(rows, row)):
         return _given_back(changed.change(taken=row.taken), left)
-    return changed, (changed,)
+    over = _superseded(rows, row, changed.updated or row.created) if changed.state is State.ACCEPTED else ()
+    return changed, (changed, *over)
 
 
 def accept(
@@ -137,8 +140,8 @@ def go_on_later(
     row = _named(rows, row_id)
     if row.owner != holder.name:
         return row, ()
-    later = row.change(journal=journal(row.journal), taken=None).told(answer, now).owe(Duty.FINISH, now)
-    return later, (later, *_superseded(rows, row, now))
+    later = row.change(journal=journal(row.journal)).told(answer, now).owe(Duty.FINISH, now)
+    return later, (later,)
 
 
 def give_up(
@@ -170,8 +173,8 @@ def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held |
         elif left.is_held(now):
             # If it comes to nothing, the flow that answers now is the one that goes back.
             return Held(), ()
-    row = answering
-    if row is None or row.way is not None:
+    row = next((each for each in rows if _was_asked_by(each, way)), answering)
+    if row is None or row.state is State.COMPLETED or (row.way is not None and left is not None):
         return row, ()
     row = row.change(way=way)
     if left is None:
@@ -187,6 +190,12 @@ def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held |
         left, journal = left.change(state=State.FAILED, reason="handed back meanwhile"), journal.with_doubts(left.flow)
     row = row.change(journal=journal).owe(Duty.HAND_BACK, now)
     return row, (left.close(now), row)
+
+
+def _was_asked_by(row: Row, way: Way) -> bool:
+    """Say whether this very execution has given the conversation back before: its request came once more, and late."""
+    asked = row.way.execution if row.way and row.state is State.COMPLETED else ""
+    return bool(asked) and asked == way.execution
 
 
 def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> Recalled | None:
@@ -255,4 +264,8 @@ def _given_back(failed: Row, left: Row) -> tuple[Row, Sequence[Row]]:
 
 
 def _named(rows: Sequence[Row], row_id: str) -> Row:
-    return next(row for row in rows if row.id == row_id)
+    """Find a row that must be there; raises RowGone where it is not."""
+    for row in rows:
+        if row.id == row_id:
+            return row
+    raise RowGone(f"the row of {row_id} is not in the ledger any more")

@@ -35,9 +35,15 @@ _OF_CONVERSATION: Final = (
     .limit(NEWEST)
     .with_for_update()
 )
-_OPEN_OF_CONVERSATION: Final = (
-    select(handovers).where(_COLUMNS.conversation == bindparam("conversation_"), OPEN).with_for_update()
+_ANSWERED: Final = _COLUMNS.state.in_([str(State.ACCEPTED), str(State.COMPLETED)])
+_TELLING_OF_CONVERSATION: Final = (
+    select(handovers)
+    .where(_COLUMNS.conversation == bindparam("conversation_"), or_(OPEN, _ANSWERED))
+    .order_by(_COLUMNS.created.desc(), _COLUMNS.id.desc())
+    .limit(NEWEST)
+    .with_for_update()
 )
+"""Also where many calls came to nothing since: who answers, and what is owed."""
 _INSERT: Final = insert(handovers)
 _UPDATE: Final = update(handovers).where(_COLUMNS.id == bindparam("id_"))
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:conversation_, 0))")
@@ -66,8 +72,10 @@ def _rows_of(connection: Connection, conversation: str) -> Sequence[Row]:
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, which)
     rows = [row_of(found) for found in connection.execute(_OF_CONVERSATION, which).mappings()]
-    if len(rows) == NEWEST and not any(map(_is_open, rows)):
-        rows += [row_of(found) for found in connection.execute(_OPEN_OF_CONVERSATION, which).mappings()]
+    if len(rows) == NEWEST:
+        known = {row.id for row in rows}
+        older = [row_of(found) for found in connection.execute(_TELLING_OF_CONVERSATION, which).mappings()]
+        rows += [row for row in older if row.id not in known]
     return rows
 
 

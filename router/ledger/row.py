@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from router.model.call import ConversationRef
+from router.model.masking import veiled
 from router.model.outcome import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -188,11 +189,12 @@ class Row:
 
     def told(self, answer: Answer, now: datetime) -> Self:
         """The model was told ``answer``, and nothing else happened yet."""
-        return self.change(outcome=str(answer.outcome), message=answer.message, reason=answer.detail, updated=now)
+        message = veiled(answer.message)
+        return self.change(outcome=str(answer.outcome), message=message, reason=answer.detail, updated=now)
 
     def accept(self, answer: Answer, now: datetime) -> Self:
         """The responder is attached; what is left is to tidy."""
-        told = self.told(answer, now).change(state=State.ACCEPTED, accepted=now, success=answer.message)
+        told = self.told(answer, now).change(state=State.ACCEPTED, accepted=now, success=veiled(answer.message))
         return told.change(duty=Duty.TIDY, owed=now, due=now, attempts=0, looks=0, taken=None)
 
     def fail(self, answer: Answer, now: datetime, duty: Duty = Duty.NONE) -> Self:
@@ -254,5 +256,5 @@ class Row:
         return self.change(owner="", lease=None, updated=now)
 
 
-def _leads(webhook: ScopedWebhook) -> tuple[str, str, str]:
-    return webhook.spec.target, webhook.spec.flow, webhook.spec.url
+def _leads(webhook: ScopedWebhook) -> tuple[str, str, str, bool]:
+    return webhook.spec.target, webhook.spec.flow, webhook.spec.url, webhook.spec.hears_messages

@@ -11,8 +11,13 @@ LONGEST: Final = 200
 _ADDRESS: Final = re.compile(r"(?:\+|%2B)\d(?:[ ().-]{0,2}\d){4,}|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
 
 
+def veiled(text: str) -> str:
+    """Give ``text`` with telephone numbers and mail addresses masked."""
+    return _ADDRESS.sub("+…", text)
+
+
 def fit(text: str) -> str:
     """Give ``text`` on one line of at most ``LONGEST`` characters, telephone numbers and mail addresses masked."""
     flat = " ".join("".join(char if char.isprintable() else " " for char in text[: 10 * LONGEST]).split())
-    masked = _ADDRESS.sub("+…", flat)
+    masked = veiled(flat)
     return masked if len(masked) <= LONGEST else masked[: LONGEST - 1] + "…"

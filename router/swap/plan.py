@@ -227,4 +227,5 @@ def _twins(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -
 def leads_to(webhook: ScopedWebhook, spec: WebhookSpec) -> bool:
     """Say whether ``webhook`` reaches what ``spec`` names; filters and methods may come back worded differently."""
     there = webhook.spec
-    return (there.target, there.flow, there.url) == (spec.target, spec.flow, spec.url)
+    reaches = (there.target, there.flow, there.url) == (spec.target, spec.flow, spec.url)
+    return reaches and there.hears_messages == spec.hears_messages

@@ -33,5 +33,8 @@ def is_outdated(error: TwilioError) -> bool:
 
 
 def is_final(error: TwilioError) -> bool:
-    """Say whether nothing can ever be changed in this conversation again: it is closed, or there is none."""
-    return sentence_for(error) in ("closed", "unknown_conversation")
+    """Say whether nothing can ever be changed in this conversation again: it is closed, or there is none.
+
+    Only Twilio's own code says so: a bare 404 may come from a proxy, and be another one tomorrow.
+    """
+    return isinstance(error, TwilioRefused) and error.code in CLOSED | UNKNOWN

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from router.errors import RowGone
 from router.ledger.decisions import (
     Admission,
     Admitted,
@@ -342,11 +343,16 @@ def test_accepted_it_notes_who_goes() -> None:
     ],
     ids=["hand-back", "completed", "failed", "pending", "begun"],
 )
-@pytest.mark.parametrize("end", [accept, go_on_later])
-def test_what_was_taken_over_is_done_with(left: Row, state: State, end: Any) -> None:
-    """A handover that is, or may be, attached ends the one before it, also the one that was on its way back."""
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "after a doubt"])
+def test_what_was_taken_over_is_done_with(left: Row, state: State, is_late: bool) -> None:  # noqa: FBT001 - a row
+    """A handover that is attached ends the one before it, also the one that was on its way back."""
     mine, (gone, _mine) = admitted([left], row(2, 30, key="b"))
-    ended, kept = end([mine, gone], "HO2", US, PENDING, unchanged, after(31))
+    if is_late:
+        mine, _kept = go_on_later([mine, gone], "HO2", US, PENDING, unchanged, after(31))
+        mine = mine.hold(US, after(31))
+        ended, kept = revise([mine, gone], "HO2", US, lambda row: row.accept(DONE, after(32)))
+    else:
+        ended, kept = accept([mine, gone], "HO2", US, PENDING, unchanged, after(31))
     assert ended.is_open
     (closed,) = [each for each in kept if each.id == "HO1"]
     assert (closed.is_open, closed.state, closed.way) == (False, state, None)
@@ -354,7 +360,7 @@ def test_what_was_taken_over_is_done_with(left: Row, state: State, end: Any) -> 
 
 
 def test_told_as_pending_it_is_to_be_finished() -> None:
-    """By whoever is free, and what it had taken over does not come back."""
+    """By whoever is free; what it had taken over is given back if it comes to nothing."""
     taken = begun(1, taken=Taken("HO0", Duty.TIDY))
     later, kept = go_on_later([taken], "HO1", US, PENDING, lambda journal: journal.with_doubts(REFUNDS), after(2))
     assert (later.duty, later.state, later.outcome, later.message) == (
@@ -363,8 +369,33 @@ def test_told_as_pending_it_is_to_be_finished() -> None:
         "pending",
         "One moment.",
     )
-    assert (later.owner, later.taken, later.journal.doubts) == ("", None, (REFUNDS,))
+    assert (later.owner, later.taken, later.journal.doubts) == ("", taken.taken, (REFUNDS,))
     assert kept == (later,)
+
+
+def test_a_duty_goes_back_also_after_a_doubt() -> None:
+    """Twilio says no in the end: what the call before it still owed is owed again."""
+    left = accepted(1, way=WAY).owe(Duty.HAND_BACK, NOW)
+    mine, (gone, _mine) = admitted([left], row(2, 30, key="b"))
+    later, _kept = go_on_later([mine, gone], "HO2", US, PENDING, unchanged, after(31))
+    _failed, kept = revise([later.hold(US, after(31)), gone], "HO2", US, lambda row: row.fail(FAILED, after(32)))
+    assert [(each.id, each.duty) for each in kept] == [("HO2", Duty.NONE), ("HO1", Duty.HAND_BACK)]
+
+
+def test_a_row_that_is_gone_on_with_keeps_what_it_had_taken_over() -> None:
+    """And not a hand-back that was asked of it: the newer call has the last word."""
+    left = accepted(1, way=WAY).owe(Duty.HAND_BACK, NOW)
+    mine, (gone, _mine) = admitted([left], row(2, 30, key="b"))
+    again, _kept = admitted([mine.change(owner="them", lease=after(31), way=WAY), gone], row(3, 60, key="b"))
+    assert (again.id, again.taken, again.way) == ("HO2", Taken("HO1", Duty.HAND_BACK), None)
+    _failed, kept = give_up([again, gone], "HO2", US, FAILED, (), after(61))
+    assert [(each.id, each.duty) for each in kept] == [("HO2", Duty.NONE), ("HO1", Duty.HAND_BACK)]
+
+
+def test_a_row_that_is_gone_is_told() -> None:
+    """Somebody has removed it, or an older ledger was restored: that is no fault of the database."""
+    with pytest.raises(RowGone, match="HO1 is not in the ledger any more"):
+        revise([], "HO1", US, lambda row: row)
 
 
 @pytest.mark.parametrize(("lost", "duty"), [((), Duty.NONE), ((AGENT,), Duty.RESTORE)])
@@ -411,6 +442,22 @@ def test_a_duty_that_was_taken_over_goes_back_where_a_repair_finds_that_nothing_
 # The way back
 
 WAY = Way(after(50), "FN1")
+
+
+def test_a_way_that_nobody_goes_is_gone_again() -> None:
+    """A row that says it is on its way back while nothing is owed is owed the way back."""
+    found, kept = ask_back([accepted(1).change(way=WAY)], WAY, after(50))
+    assert isinstance(found, Row)
+    assert (found.duty, kept) == (Duty.HAND_BACK, (found,))
+
+
+def test_an_execution_gives_back_once() -> None:
+    """Its request comes again, late, when the conversation has been handed over anew: that stays."""
+    rows = [accepted(2, 60), completed(1).change(way=WAY).close(after(55))]
+    assert ask_back(rows, WAY, after(70)) == (rows[1], ())
+    newer, _kept = ask_back(rows, Way(after(70), "FN2"), after(70))
+    assert isinstance(newer, Row)
+    assert newer.id == "HO2"
 
 
 def test_nothing_that_was_handed_over_cannot_come_back() -> None:

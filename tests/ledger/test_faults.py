@@ -23,6 +23,7 @@ from router.ledger.durable import DurableLedger, open_ledger
 from router.ledger.engine import _write_ahead
 from router.ledger.ledger import Filter, Holder
 from router.ledger.reasons import reason_of
+from router.ledger.row import State
 from tests.ledger.kit import NOW, a_row, an_open_row, fill, see
 from tests.postgres import execute, server
 
@@ -318,6 +319,16 @@ async def test_a_decision_sees_the_open_row_however_old(url: str) -> None:
         seen = await ledger.decide("CH1", see)
         assert len(seen) == 201
         assert (seen[0].id, seen[199].id, seen[200].id) == ("HO229", "HO30", "HO0")
+
+
+async def test_a_decision_sees_who_answers_however_many_calls_came_to_nothing(url: str) -> None:
+    """Two hundred refusals since do not hide the handover that a hand-back, or the next call, must know of."""
+    async with a_ledger(url) as ledger:
+        told = a_row(0, conversation="CH1", state=State.ACCEPTED)
+        refused = (a_row(number, conversation="CH1", state=State.FAILED) for number in range(1, 230))
+        await ledger.decide("CH1", lambda _: (None, [told, *refused]))
+        seen = await ledger.decide("CH1", see)
+        assert [row.id for row in seen[199:]] == ["HO30", "HO0"]
 
 
 async def test_the_heart_beats_on_after_a_fault(file: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
@@ -246,6 +247,7 @@ def test_a_webhook_leads_to_what_it_reaches() -> None:
     webhook = ScopedWebhook(sid(1), WebhookSpec("webhook", AGENT_URL, "post"))
     assert leads_to(webhook, AGENT)
     assert not leads_to(webhook, LOGGER)
+    assert not leads_to(webhook, replace(AGENT, filters=("onConversationUpdated",)))
     assert not leads_to(webhook, WebhookSpec.studio(REFUNDS))
 
 

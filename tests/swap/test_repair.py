@@ -140,6 +140,13 @@ async def test_tidying_leaves_a_flow_that_has_ended_in_peace(
     assert conversation.webhooks == before
 
 
+async def test_tidying_brings_the_agent_back_where_the_flow_has_ended(sandbox: Sandbox, desk: Desk) -> None:
+    """The flow is gone, by itself or by an old execution's end, and the agent is away: nobody must be missing."""
+    conversation = sandbox.open_conversation(webhooks=[FOREIGN[0]])
+    assert await repair(desk, conversation, AGENT).tidy()
+    assert there(conversation) == [FOREIGN[0], AGENT]
+
+
 async def test_tidying_leaves_a_flow_that_moved_on_in_peace(sandbox: Sandbox, desk: Desk) -> None:
     """A studio webhook that leads elsewhere, and that no request of ours can have brought, is somebody's will."""
     conversation = sandbox.open_conversation(webhooks=[ELSEWHERE])
