@@ -73,6 +73,11 @@ class Case:
         """The row was still in our hand when it was kept last."""
         return self.row.owner == self.desk.ledger.holder.name
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """An earlier attempt at this very row may still take effect, so that a failure now makes nothing certain."""
+        return self.row.taken is not None and not self.row.has_taken_over and bool(self.row.journal.doubts)
+
     @contextlib.asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:
         """Leave the row to others if the block breaks off: they find out how far it came."""

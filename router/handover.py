@@ -86,12 +86,16 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
     except Decline as declined:
         await case.fail(told(found.handover, Outcome.DECLINED, declined.sentence, "a plugin declined"), ticket)
     except SwapFailed as failed:
-        if failed.unknown:
+        if failed.unknown or case.is_in_doubt:
             await case.go_on_later(found.tell(Outcome.PENDING, "pending", str(failed)), failed, ticket)
         else:
             await _fail(failed.cause, case, found, ticket, failed.removed)
     except (TwilioError, PluginFailed, LedgerError) as error:
-        await _fail(error, case, found, ticket)
+        if case.is_in_doubt and isinstance(error, TwilioError):
+            unknown = SwapFailed(error, unknown=True, removed=())
+            await case.go_on_later(found.tell(Outcome.PENDING, "pending", str(error)), unknown, ticket)
+        else:
+            await _fail(error, case, found, ticket)
     else:
         answer = _success(found, attached)
         await case.accept(answer, attached, ticket)

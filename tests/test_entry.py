@@ -259,6 +259,22 @@ async def test_the_row_of_a_process_that_died_is_gone_on_with(sandbox: Sandbox, 
     assert flows(conversation) == [REFUNDS]
 
 
+@pytest.mark.parametrize("request_", [LIST, CREATE], ids=["look", "create"])
+async def test_the_row_of_a_process_that_died_cannot_just_fail(
+    sandbox: Sandbox, tmp_path: Path, request_: tuple[str, str]
+) -> None:
+    """A request of the dead process may still take effect, so a failure now is told as not confirmed, and seen to."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path) as desk:
+        await begin_elsewhere(conversation, desk)
+        leap(desk, 11)
+        arm(sandbox, conversation, request_, Kind.REFUSED, status=401, code=20003)
+        answer = await hand_over(call(conversation), desk)
+        assert (answer.outcome, answer.handover_id) == (Outcome.PENDING, "HO" + "e" * 32)
+        await settled(desk)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
 async def test_a_ledger_that_does_not_work_lets_nobody_in(sandbox: Sandbox, tmp_path: Path) -> None:
     """Nothing is changed at Twilio without a row: the sentence says that it did not work, and another try may."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
