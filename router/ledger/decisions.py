@@ -110,7 +110,7 @@ def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, 
 def revise(rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[Row], Row]) -> tuple[Row, Sequence[Row]]:
     """Change a row that we have in hand; one that another process took over meanwhile is given as it is.
 
-    A duty that it had taken over, and that comes to nothing by this, goes back to the row that had it.
+    A duty that it had taken over is done with where it is accepted by this, and goes back where it comes to nothing.
     """
     row = _named(rows, row_id)
     if row.owner != holder.name:
@@ -126,22 +126,18 @@ def accept(
     rows: Sequence[Row], row_id: str, holder: Holder, answer: Answer, journal: Note, now: datetime
 ) -> tuple[Row, Sequence[Row]]:
     """Keep that the responder is attached; what it took over from another handover is done with by that."""
-    row = _named(rows, row_id)
-    if row.owner != holder.name:
-        return row, ()
-    accepted = row.change(journal=journal(row.journal)).accept(answer, now)
-    return accepted, (accepted, *_superseded(rows, row, now))
+    return revise(rows, row_id, holder, lambda row: row.change(journal=journal(row.journal)).accept(answer, now))
 
 
 def go_on_later(
     rows: Sequence[Row], row_id: str, holder: Holder, answer: Answer, journal: Note, now: datetime
 ) -> tuple[Row, Sequence[Row]]:
     """Keep that nobody knows whether the responder was attached, and that the model was told so."""
-    row = _named(rows, row_id)
-    if row.owner != holder.name:
-        return row, ()
-    later = row.change(journal=journal(row.journal)).told(answer, now).owe(Duty.FINISH, now)
-    return later, (later,)
+
+    def later(row: Row) -> Row:
+        return row.change(journal=journal(row.journal)).told(answer, now).owe(Duty.FINISH, now)
+
+    return revise(rows, row_id, holder, later)
 
 
 def give_up(
@@ -151,13 +147,12 @@ def give_up(
 
     A duty that it had taken over goes back to the row that had it.
     """
-    row = _named(rows, row_id)
-    if row.owner != holder.name:
-        return row, ()
-    row = row.change(journal=row.journal.with_removed(*lost))
-    failed = row.fail(answer, now, Duty.RESTORE if lost or row.taken else Duty.NONE)
-    left = _taken(rows, failed)
-    return _given_back(failed, left) if left else (failed, (failed,))
+
+    def failed(row: Row) -> Row:
+        noted = row.change(journal=row.journal.with_removed(*lost))
+        return noted.fail(answer, now, Duty.RESTORE if lost or row.taken else Duty.NONE)
+
+    return revise(rows, row_id, holder, failed)
 
 
 def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held | None, Sequence[Row]]:

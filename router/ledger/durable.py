@@ -186,10 +186,3 @@ class DurableLedger:
             lease = self._clock.now() + timedelta(seconds=self.holder.lease)
             kept = await self._writer.run(lambda connection: queries.extend(connection, asked, self.holder, lease))
             self._held -= asked - set(kept)
-
-
-def open_ledger(
-    url: str, holder: Holder, clock: Clock, *, on_commit: Callable[[int, float], None] | None = None
-) -> DurableLedger:
-    """Make the ledger for a ``HANDOVER_DATABASE_URL``; raises SettingsError where that names no database."""
-    return DurableLedger(url, holder, clock, on_commit=on_commit)

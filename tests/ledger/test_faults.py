@@ -19,7 +19,7 @@ from sqlalchemy import Connection, create_engine, make_url
 
 from router.clock import Clock
 from router.errors import LedgerError
-from router.ledger.durable import DurableLedger, open_ledger
+from router.ledger.durable import DurableLedger
 from router.ledger.engine import _write_ahead
 from router.ledger.ledger import Filter, Holder
 from router.ledger.reasons import reason_of
@@ -301,7 +301,7 @@ def test_an_unknown_reason_of_sqlite_is_told_by_its_name() -> None:
 async def test_many_rows_are_forgotten_in_portions(file: Path) -> None:
     """Old rows are dropped to the last, in more than one transaction, so that nobody waits long for their turn."""
     commits: list[int] = []
-    ledger = open_ledger(str(file), Holder("us"), Clock(), on_commit=lambda jobs, seconds: commits.append(jobs))  # noqa: ARG005 - given so
+    ledger = DurableLedger(str(file), Holder("us"), Clock(), on_commit=lambda jobs, seconds: commits.append(jobs))  # noqa: ARG005 - given so
     async with ledger:
         rows = [a_row(number, conversation="CH1") for number in range(1001)]
         await ledger.decide("CH1", lambda _: (None, rows))
