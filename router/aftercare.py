@@ -89,8 +89,28 @@ async def _restore(case: Case, _studio: Executions) -> Change:
     return _look_again
 
 
-async def _tidy(case: Case, _studio: Executions) -> Change:
-    return (lambda row, now: row.tidied(now)) if await _repair(case).tidy() else _retry
+async def _tidy(case: Case, studio: Executions) -> Change:
+    """Let the agent go, and look whether the flow alone answers.
+
+    Executions from before may still run; if one takes the webhook along when it ends, that is attached again. Where one
+    has asked for the way back, the agent answers beside the flow for as long as that may take to end.
+    """
+    row, now = case.row, case.desk.clock.now()
+    since = row.accepted or row.created
+    left = await runs.older(row, studio)
+    has_ended = not {sid for _, sid in row.journal.runs} <= {run.sid for run in left}
+    if now > since + UNSURE:
+        left = [run for run in left if run.address == row.conversation and run.flow != row.flow]
+    names = tuple((run.flow, run.sid) for run in left)
+    is_soon = bool(names) and now < since + timedelta(seconds=_terms(row, case.desk).within)
+    beside = is_soon and row.journal.is_asked_back
+    if beside:
+        await _repair(case).pave()
+    if not await _repair(case).tidy(again=has_ended, beside=beside):
+        return _retry
+    if names:
+        return lambda row, now: row.watch(now, POLL if is_soon else WATCH, names)
+    return lambda row, now: row.outlived().tidied(now)
 
 
 async def _hand_back(case: Case, studio: Executions) -> Change:
@@ -109,7 +129,7 @@ async def _hand_back(case: Case, studio: Executions) -> Change:
         left = await runs.running(row, way, studio)
         if left and case.desk.clock.now() < way.since + timedelta(seconds=terms.within):
             return lambda row, now: row.wait(now, POLL)
-        left = (*left, *await runs.replaced(row, studio))
+        left = (*left, *await runs.older(row, studio))
     if terms.end_execution:
         left = await runs.end(left, row, way, studio)
     await _repair(case).hand_back()

@@ -141,10 +141,13 @@ class Case:
         await self._conclude(give_up, answer, ticket, lost=tuple(lost))
 
     async def let_go(self, release: Callable[[], Awaitable[Sequence[ScopedWebhook]]]) -> None:
-        """Remove the agent's webhooks, and keep whether something is owed; not where another process took over."""
+        """Remove the agent's webhooks, and keep whether something is owed; not where another process took over.
+
+        Where executions from before may go on, whoever makes the rounds decides when the agent may go.
+        """
         if self.is_ours:
-            owed = await release()
-            await self.insist(partial(self.change, lambda row, now: row.retry(now) if owed else row.tidied(now)))
+            owed = () if self.row.journal.runs else await release()
+            await self.insist(partial(self.change, lambda row, now: row.retry(now) if owed else row.released(now)))
 
     async def insist(self, step: Callable[[], Awaitable[None]], meanwhile: Callable[[], None] | None = None) -> None:
         """Take a step, however long the ledger takes to work again; do something else as soon as it does not."""

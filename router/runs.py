@@ -23,13 +23,17 @@ MOST: Final = 20
 async def running(row: Row, way: Way, studio: Executions) -> Sequence[Execution]:
     """List the executions of the row's flow that still run and may be this conversation's."""
     if way.execution:
-        return await _alive(((row.flow, way.execution),), studio)
+        return await _alive(row.asking, studio)
     return await _listed(row, (row.flow,), studio)
 
 
-async def replaced(row: Row, studio: Executions) -> Sequence[Execution]:
-    """List the same of the flows that answered before it, and were redirected: they may put their webhook back too."""
-    return await _listed(row, row.journal.replaced, studio)
+async def older(row: Row, studio: Executions) -> Sequence[Execution]:
+    """List those from before that still run: of flows that were redirected, and those known since they were asked back.
+
+    When one ends, Studio may remove the webhook that we go by, or put its own back (docs/twilio.md, PUT-BACK).
+    """
+    found = (*await _alive(row.journal.runs, studio), *await _listed(row, row.journal.replaced, studio))
+    return tuple({run.sid: run for run in found}.values())
 
 
 async def watched(way: Way, studio: Executions) -> Sequence[Execution]:

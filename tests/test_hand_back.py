@@ -11,7 +11,7 @@ from router.aftercare import POLL, WATCH
 from router.hand_back import hand_back
 from router.handover import hand_over
 from router.ledger.ledger import Filter, Holder
-from router.ledger.row import LOOKS, Duty, Row, State
+from router.ledger.row import LOOKS, Duty, Row, State, Way
 from router.model.outcome import Outcome
 from router.model.webhook import WebhookSpec
 from router.sandbox.faults import Fault, Kind
@@ -423,6 +423,103 @@ async def test_a_new_handover_may_follow_at_once(sandbox: Sandbox, tmp_path: Pat
         await ask(conversation, desk)
         await settled(desk)
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_a_new_handover_to_a_flow_that_asked_back_outlives_its_execution(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """It finds the flow attached. When the old run ends, Studio takes that along: the agent is there, then the flow."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        await ask(conversation, desk, execution.sid)
+        answer = await hand_over(call(conversation), desk)
+        assert answer.outcome is Outcome.ALREADY_HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        await pave(conversation, desk)
+        assert await make_round(desk)
+        assert (flows(conversation), len(agents(conversation))) == ([REFUNDS], 1)
+        seen = witness(sandbox, conversation)
+        sandbox.end(execution)
+        assert (flows(conversation), len(agents(conversation))) == ([], 1)
+        await settled(desk)
+        assert all(seen)
+        assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+        row = await the_row(desk)
+        assert (row.state, row.is_open, row.journal.runs, row.journal.is_asked_back) == (
+            State.ACCEPTED,
+            False,
+            (),
+            False,
+        )
+        await sandbox.customer_says(conversation, "Me again")
+        running = [found for found in sandbox.world.executions.values() if found.status is Status.ACTIVE]
+        assert len(running) == 1
+        await ask(conversation, desk, running[0].sid)
+        await pave(conversation, desk)
+        sandbox.end(running[0])
+        await settled(desk)
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_an_execution_that_goes_on_keeps_the_agent_beside_for_a_while(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Then the flow answers alone, nothing counts as owed, and it is looked at every minute, for an hour at most."""
+    async with open_desk(sandbox, tmp_path, ENDING) as desk:
+        conversation, execution = await begin(sandbox, desk, "/tools/leaving")
+        await ask(conversation, desk, execution.sid)
+        assert (await hand_over(call(conversation, "/tools/leaving"), desk)).outcome is Outcome.ALREADY_HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        await pave(conversation, desk)
+        leap(desk, 6)
+        assert await make_round(desk)
+        assert (flows(conversation), agents(conversation), execution.status) == ([REFUNDS], [], Status.ACTIVE)
+        watching = await the_row(desk)
+        assert watching.due is not None
+        assert watching.updated is not None
+        assert watching.due - watching.updated == timedelta(seconds=WATCH)
+        assert (watching.owed, watching.duty) == (watching.updated, Duty.TIDY)
+        leap(desk, 3700)
+        assert await make_round(desk)
+        await settled(desk)
+        assert (await the_row(desk)).is_open is False
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+async def test_a_watched_handover_goes_back_when_it_is_asked_to(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whoever looks at it just then does not make it wait for the next look."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        await ask(conversation, desk, execution.sid)
+        await hand_over(call(conversation), desk)
+        assert await desk.background.drain(5) == 0
+        await pave(conversation, desk)
+        held = (await the_row(desk)).hold(desk.ledger.holder, desk.clock.now())
+        way = Way(desk.clock.now(), execution.sid)
+        back = held.change(way=way).watch(desk.clock.now(), 60, ((REFUNDS, execution.sid),))
+        assert (back.duty, back.owner) == (Duty.HAND_BACK, "")
+        sandbox.end(execution)
+
+
+async def test_a_flow_that_was_redirected_does_not_come_back_beside_its_successor(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Its run is watched: what Studio puts back when that ends is removed, and the successor stays."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await hand_over(call(conversation, "/tools/bills"), desk)
+        await settled(desk)
+        await sandbox.customer_says(conversation, "I do not understand my bill")
+        (old,) = sandbox.world.executions.values()
+        await hand_over(call(conversation), desk)
+        assert await desk.background.drain(5) == 0
+        assert await make_round(desk)
+        watched = await the_row(desk)
+        assert (watched.journal.runs, watched.is_open) == (((BILLING, old.sid),), True)
+        assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+        sandbox.end(old)
+        await sandbox.settled()
+        sandbox.world.add_webhook(conversation, WebhookSpec.studio(BILLING))
+        await settled(desk)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
 
 
 async def test_a_flow_that_studio_puts_back_beside_another_one_is_removed(sandbox: Sandbox, tmp_path: Path) -> None:

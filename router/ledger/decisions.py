@@ -14,7 +14,7 @@ from router.ledger.row import Duty, Journal, Row, State, Taken
 from router.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from router.ledger.ledger import Holder
@@ -110,16 +110,22 @@ def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, 
 def revise(rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[Row], Row]) -> tuple[Row, Sequence[Row]]:
     """Change a row that we have in hand; one that another process took over meanwhile is given as it is.
 
-    A duty that it had taken over is done with where it is accepted by this, and goes back where it comes to nothing.
+    A duty that it had taken over is done with where it is accepted by this, and goes back where it comes to nothing;
+    a hand-back that was asked of it is asked of what answers then.
     """
     row = _named(rows, row_id)
     if row.owner != holder.name:
         return row, ()
     changed = change(row)
-    if changed.state is State.FAILED and (left := _taken(rows, row)):
-        return _given_back(changed.change(taken=row.taken), left)
-    over = _superseded(rows, row, changed.updated or row.created) if changed.state is State.ACCEPTED else ()
-    return changed, (changed, *over)
+    if changed.state is not State.FAILED:
+        over = _superseded(rows, row, changed.updated or row.created) if changed.state is State.ACCEPTED else ()
+        return changed, (changed, *over)
+    kept: Sequence[Row] = (changed,)
+    if left := _taken(rows, row):
+        changed, kept = _given_back(changed.change(taken=row.taken), left)
+    if row.way is not None:
+        kept = _with_changes(kept, ask_back(_with_changes(rows, kept), row.way, changed.updated or row.created)[1])
+    return _named(kept, row_id), kept
 
 
 def accept(
@@ -158,31 +164,31 @@ def give_up(
 def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held | None, Sequence[Row]]:
     """Ask that the conversation go back to the agent: the row that will see to it; None where nothing was handed over.
 
-    One that is on its way back already, or has come back, is given as it is.
+    One that is on its way back already, or has come back, is given as it is; but which execution asks for it is noted.
     """
     left = next((row for row in rows if row.is_open), None)
     answering = next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
     if left is not None and left.state is State.INITIATED:
-        if answering is None or answering.state is State.COMPLETED:
-            answering = left
-        elif left.is_held(now):
-            # If it comes to nothing, the flow that answers now is the one that goes back.
+        if answering is not None and answering.state is State.ACCEPTED and left.is_held(now):
             return Held(), ()
+        # Whether it came about, only Twilio can tell. If not, what answers now is asked in its place (see ``revise``).
+        answering = left
     row = next((each for each in rows if _was_asked_by(each, way)), answering)
-    if row is None or row.state is State.COMPLETED or (row.way is not None and left is not None):
+    if row is None or row.state is State.COMPLETED:
         return row, ()
-    row = row.change(way=way)
-    if left is None:
-        row = row.owe(Duty.HAND_BACK, now)
+    if row.way is not None and left is not None:
+        row = row.change(way=replace(row.way, execution=row.way.execution or way.execution))
         return row, (row,)
-    if left.id == row.id:
-        row = row.close(now) if row.duty is Duty.TIDY and not row.is_held(now) else row
+    row = row.change(way=way)
+    if left is None or left.id == row.id:
+        if left is None:
+            row = row.owe(Duty.HAND_BACK, now)
+        elif row.duty is Duty.TIDY and not row.is_held(now):
+            row = row.close(now)
         return row, (row,)
     if left.is_held(now):
         return Held(), ()
     journal = row.journal.with_removed(*left.journal.removed).with_doubts(*left.journal.doubts)
-    if left.state is State.INITIATED:
-        left, journal = left.change(state=State.FAILED, reason="handed back meanwhile"), journal.with_doubts(left.flow)
     row = row.change(journal=journal).owe(Duty.HAND_BACK, now)
     return row, (left.close(now), row)
 
@@ -225,6 +231,8 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
         if row.is_open:
             unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
+            journal = journal.with_runs(*row.journal.runs, *(asked := tuple(_asked_back(row))))
+            journal = replace(journal, is_asked_back=journal.is_asked_back or row.journal.is_asked_back or bool(asked))
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
             journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
@@ -232,6 +240,12 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
         if row.state in (State.ACCEPTED, State.COMPLETED):
             break
     return journal
+
+
+def _asked_back(row: Row) -> Iterator[tuple[str, str]]:
+    """Name the executions that may go on although the conversation is on its way back, or is back."""
+    if row.way is not None:
+        yield from (*row.way.runs, *row.asking)
 
 
 def _superseded(rows: Sequence[Row], row: Row, now: datetime) -> tuple[Row, ...]:
@@ -256,6 +270,13 @@ def _given_back(failed: Row, left: Row) -> tuple[Row, Sequence[Row]]:
     journal = left.journal.with_removed(*failed.journal.removed).with_doubts(*failed.journal.doubts)
     failed = failed.close(now)
     return failed, (failed, left.change(journal=journal).owe(taken.duty, now))
+
+
+def _with_changes(rows: Sequence[Row], changed: Sequence[Row]) -> Sequence[Row]:
+    """Give ``rows`` as they are with ``changed`` in place of those of the same ids, and what is new at the end."""
+    by_id = {row.id: row for row in changed}
+    known = {row.id for row in rows}
+    return (*(by_id.get(row.id, row) for row in rows), *(row for row in changed if row.id not in known))
 
 
 def _named(rows: Sequence[Row], row_id: str) -> Row:

@@ -78,6 +78,8 @@ class Journal:
 
     ``present`` were there at the beginning; ``removed`` are the agent's webhooks that were taken away, by this handover
     or by an earlier one that it followed; ``doubts`` are flows that a request without an answer may still attach.
+    ``replaced`` are flows that answered before it, and ``since`` from when on; ``runs`` are executions from before, by
+    flow and SID, that may still take a webhook, or bring one, when they end: soon where one ``is_asked_back``.
     """
 
     present: tuple[ScopedWebhook, ...] = ()
@@ -85,6 +87,8 @@ class Journal:
     doubts: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     since: datetime | None = None
+    runs: tuple[tuple[str, str], ...] = ()
+    is_asked_back: bool = False
 
     def seen(self, present: tuple[ScopedWebhook, ...]) -> Self:
         """Note what was there at the beginning."""
@@ -103,6 +107,10 @@ class Journal:
     def with_replaced(self, *flows: str) -> Self:
         """Note flows that answer no more, and may have executions that run."""
         return dataclasses.replace(self, replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
+
+    def with_runs(self, *runs: tuple[str, str]) -> Self:
+        """Note executions that go on."""
+        return dataclasses.replace(self, runs=tuple(dict.fromkeys((*self.runs, *runs))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +183,12 @@ class Row:
         """The duty of another row is in its care."""
         return self.taken is not None and self.taken.id != self.id
 
+    @property
+    def asking(self) -> tuple[tuple[str, str], ...]:
+        """The execution that asked for the way back, by each flow that it may be of: it names itself alone."""
+        execution = self.way.execution if self.way else ""
+        return tuple((flow, execution) for flow in (self.flow, *self.journal.replaced) if execution)
+
     def is_held(self, now: datetime) -> bool:
         """Some process has it in hand."""
         return bool(self.owner) and self.lease is not None and self.lease > now
@@ -235,6 +249,21 @@ class Row:
     def tidied(self, now: datetime) -> Self:
         """All is as it should be; where a webhook may still turn up, it is looked at again."""
         return self.look_again(now) if self.journal.doubts else self.close(now)
+
+    def released(self, now: datetime) -> Self:
+        """The agent's webhooks were let go; whether executions from before still run is to be seen at once."""
+        return self.wait(now, 0) if self.journal.runs or self.journal.replaced else self.tidied(now)
+
+    def outlived(self) -> Self:
+        """No execution from before runs any more; a webhook that was put beside the flow meanwhile may turn up late."""
+        journal = self.journal.with_doubts(self.flow) if self.journal.is_asked_back else self.journal
+        return self.change(journal=dataclasses.replace(journal, runs=(), is_asked_back=False))
+
+    def watch(self, now: datetime, seconds: float, runs: tuple[tuple[str, str], ...]) -> Self:
+        """All is as it should be for as long as ``runs`` go on: nothing is owed, but to look when one has ended."""
+        if self._goes_back:
+            return self.close(now)
+        return self.wait(now, seconds).change(owed=now, journal=dataclasses.replace(self.journal, runs=runs))
 
     def close(self, now: datetime) -> Self:
         """Nothing is owed any more; a hand-back that was asked for meanwhile comes next."""

@@ -14,7 +14,7 @@ from router.ledger.row import Duty, Journal, Row, State, Taken, Way
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Moment(TypeDecorator[datetime]):
@@ -129,6 +129,8 @@ def _journal(read: dict[str, Any]) -> Journal:
         doubts=tuple(read["doubts"]),
         replaced=tuple(read["replaced"]),
         since=datetime.fromisoformat(read["since"]) if read["since"] else None,
+        runs=_runs(read.get("runs", ())),  # a row that an earlier version wrote has none of these two
+        is_asked_back=read.get("is_asked_back", False),
     )
 
 
@@ -143,5 +145,8 @@ def _taken(read: dict[str, Any]) -> Taken:
 
 
 def _way(read: dict[str, Any]) -> Way:
-    runs = tuple((flow, sid) for flow, sid in read["runs"])
-    return Way(**read | {"since": datetime.fromisoformat(read["since"]), "runs": runs})
+    return Way(**read | {"since": datetime.fromisoformat(read["since"]), "runs": _runs(read["runs"])})
+
+
+def _runs(read: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((flow, sid) for flow, sid in read)

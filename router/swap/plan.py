@@ -6,7 +6,7 @@ all places are taken, the agent's webhook must go before the flow's can come. Th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from router.model.webhook import ROOM
@@ -135,6 +135,10 @@ class Plan:
         """The flows that answer no more."""
         redirected = (step.webhook for step in self.attach if isinstance(step, Redirect))
         return tuple(webhook.spec.flow for webhook in (*redirected, *self.removes) if webhook.spec.flow)
+
+    def sparing(self, agents: AgentWebhooks) -> Plan:
+        """Give the plan that lets go of no webhook of the agent's."""
+        return replace(self, release=tuple(step for step in self.release if not agents.own(step.webhook)))
 
     @property
     def is_met(self) -> bool:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-GONE: Final = frozenset({50360, 20404})
+NO_WEBHOOK: Final = 50360
+NOT_FOUND: Final = 20404
+GONE: Final = frozenset({NO_WEBHOOK, NOT_FOUND})
 """What Twilio says of a webhook, or of anything else, that is not there (docs/twilio.md, ERROR-CODES)."""
 
 _PUBLISHED: Final = "LatestPublished"
@@ -145,12 +147,20 @@ class TwilioGateway:
     async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
         """Point a studio webhook at another flow; repeated only where Twilio did not take the request up.
 
-        After a lost answer the caller decides: the request may take effect late, and overrule what came after it.
+        After a lost answer the caller decides: the request may take effect late, and overrule what came after it. That
+        something is not found is taken for the webhook's word: whether there is a conversation, a list tells.
         """
         webhook = self._at(conversation).webhooks(checked_sid("WH", sid))
         flow = checked_sid("FW", flow)
         update = partial(webhook.update_async, configuration_flow_sid=flow)
-        found = await self._ask("redirect_webhook", update, is_safe_to_repeat=False)
+        try:
+            found = await self._ask("redirect_webhook", update, is_safe_to_repeat=False)
+        except TwilioRefused as error:
+            if error.code != NOT_FOUND:
+                raise
+            raise TwilioRefused(
+                error.operation, error.message, status=error.status, code=NO_WEBHOOK, request_id=error.request_id
+            ) from error
         return webhook_of("redirect_webhook", found)
 
     async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:

@@ -29,7 +29,7 @@ from router.model.webhook import ScopedWebhook, WebhookSpec
 from tests.ledger.kit import NOW, after
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 US, THEM = Holder("us"), Holder("them")
@@ -279,6 +279,18 @@ def test_what_answered_before_is_inherited() -> None:
     assert admitted([failed(1, key="b")], row(3, 9, key="d"))[0].journal == Journal()
 
 
+@pytest.mark.parametrize("end", [accepted, completed])
+def test_an_execution_that_asked_back_is_inherited(end: Callable[..., Row]) -> None:
+    """It may take the webhook along when it ends; of which flow it is, it did not say."""
+    left = end(1, flow=BILLING, journal=Journal(replaced=("FW3",))).change(way=Way(NOW, "FN1", runs=(("FW4", "FN4"),)))
+    mine, _kept = admitted([left.owe(Duty.HAND_BACK, NOW)], row(2, 90))
+    assert mine.journal.runs == (("FW4", "FN4"), (BILLING, "FN1"), ("FW3", "FN1"))
+    assert mine.journal.is_asked_back
+    watching = mine.change(state=State.ACCEPTED).watch(after(91), 1, mine.journal.runs)
+    next_one, _kept = admitted([watching], row(3, 92, key="c"))
+    assert (next_one.journal.runs, next_one.journal.is_asked_back) == (mine.journal.runs, True)
+
+
 def test_what_we_have_in_hand_stays_there_without_a_lease() -> None:
     """A ledger that was away for longer than a lease makes no second task of ours go on with a row that one has."""
     assert ask([begun(1, holder=US)], row(2, 60))[0] == Held()
@@ -474,10 +486,18 @@ def test_a_handover_that_is_settled_goes_back_at_once() -> None:
     assert kept == (found,)
 
 
-@pytest.mark.parametrize("asked", [accepted(1, way=Way(NOW)), completed(1)], ids=["on its way", "back"])
+@pytest.mark.parametrize(
+    "asked", [accepted(1, way=Way(NOW)).owe(Duty.HAND_BACK, NOW), completed(1)], ids=["on its way", "back"]
+)
 def test_asked_twice_it_goes_back_once(asked: Row) -> None:
     """The first that asked is waited for."""
-    assert ask_back([asked], WAY, after(50)) == (asked, ())
+    found, _kept = ask_back([asked], WAY, after(50))
+    assert isinstance(found, Row)
+    assert (found.id, found.duty, found.way and found.way.since) == (
+        asked.id,
+        asked.duty,
+        asked.way and asked.way.since,
+    )
 
 
 @pytest.mark.parametrize(
@@ -523,13 +543,40 @@ def test_a_hand_back_waits_for_what_may_come_to_nothing() -> None:
     assert ask_back(rows, WAY, after(50)) == (Held(), ())
 
 
-def test_a_hand_back_ends_what_nobody_has_in_hand() -> None:
-    """The later handover's process died: it comes to nothing, and its flow is a doubt of the way back."""
+def test_a_hand_back_is_noted_where_nobody_knows_what_came_about() -> None:
+    """The later handover's process died: its caller may have been told that it is done, so it is not given up."""
     rows = [begun(2, 20, holder=THEM, key="b", flow=BILLING), accepted(1)]
-    found, (closed, mine) = ask_back(rows, WAY, after(50))
-    assert found == mine
-    assert (mine.id, mine.duty, mine.journal.doubts) == ("HO1", Duty.HAND_BACK, (BILLING,))
-    assert (closed.id, closed.state, closed.is_open) == ("HO2", State.FAILED, False)
+    found, kept = ask_back(rows, WAY, after(50))
+    assert found == rows[0].change(way=WAY)
+    assert kept == (found,)
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_a_hand_back_is_asked_of_what_answers_where_the_later_one_came_to_nothing(is_settled: bool) -> None:  # noqa: FBT001 - a case
+    """Also where what answers had a duty of its own, which the later one had taken over."""
+    earlier = accepted(1, journal=Journal(removed=(AGENT,)))
+    mine, taken = admitted([earlier if is_settled else earlier.owe(Duty.TIDY, NOW)], row(2, 90, key="b"))
+    rows = [mine.change(way=WAY), *(taken[:-1] or [earlier])]
+    gone, kept = revise(rows, "HO2", US, lambda each: each.fail(FAILED, after(91), Duty.RESTORE))
+    assert (gone.state, gone.is_open, gone.way) == (State.FAILED, False, None)
+    assert gone in kept
+    (back,) = [each for each in kept if each.id == "HO1"]
+    assert (back.duty, back.way, back.journal.removed) == (Duty.HAND_BACK, WAY, (AGENT,))
+
+
+def test_a_hand_back_of_what_came_to_nothing_is_over_where_nothing_else_answers() -> None:
+    """The agent does."""
+    gone, kept = revise([begun(1).change(way=WAY)], "HO1", US, lambda each: each.fail(FAILED, after(2)))
+    assert (gone.way, gone.is_open, kept) == (None, False, (gone,))
+
+
+def test_which_execution_asks_is_noted_where_a_person_asked_before() -> None:
+    """The first that names itself is waited for."""
+    asked = accepted(1, way=Way(NOW)).owe(Duty.HAND_BACK, NOW)
+    found, kept = ask_back([asked], WAY, after(50))
+    assert found == asked.change(way=Way(NOW, "FN1"))
+    assert kept == (found,)
+    assert ask_back([found], Way(after(60), "FN2"), after(60))[0] == found
 
 
 def test_after_a_hand_back_the_handover_under_way_is_the_one_that_goes_back() -> None:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Run:
-    """An execution; ``webhook`` is what started it, and ``address`` whom it says that it talks with."""
+    """An execution; ``webhook`` is what started it, and ``address`` whom it says that it talks with.
+
+    One that ``was_asked_back`` has given its conversation back, and ends after that.
+    """
 
     sid: str
     flow: str
@@ -22,6 +25,7 @@ class Run:
     webhook: ScopedWebhook
     began: datetime
     is_active: bool = True
+    was_asked_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tests.promise.place import Place, Run
     from tests.promise.steps import Step
 
-LONGEST: Final = 3600.0
-"""Virtual seconds in which all must have settled."""
+LONGEST: Final = 2 * 3600.0
+"""Virtual seconds in which all must have settled: what may be another's execution is watched for an hour."""
 
 
 @dataclass(slots=True)
@@ -175,8 +175,9 @@ class Walk:
         """A run ends, unless it alone answers and nobody asked it back: that would be its own choice."""
         is_ours = any(webhook.sid == run.webhook.sid and webhook.spec.flow == run.flow for webhook in place.webhooks)
         ways = [row.way for row in self._rows(place) if row.way is not None and row.is_open]
-        if ways or not is_ours:
-            self._twilio.end(place, run, TOO_EARLY if ways and not ways[0].is_paved else "Studio's removal")
+        if ways or not is_ours or run.was_asked_back:
+            is_early = place.is_closed or (ways and not ways[0].is_paved)
+            self._twilio.end(place, run, TOO_EARLY if is_early else "Studio's removal")
 
     def _end(self, where: int) -> None:
         """What still runs of a flow that does not answer any more comes to its end."""
@@ -194,6 +195,7 @@ class Walk:
             if row and execution:
                 is_there = await process.do(is_paved(row, ledger, clock, process.desk.deadline))
                 self.note(f"{place.ref.sid[-2:]} is {'' if is_there else 'not yet '}paved")
+                next(run for run in place.runs if run.sid == execution).was_asked_back = True
         except (LedgerError, Gone):
             return
         then()

@@ -164,6 +164,45 @@ async def test_tidying_takes_back_what_a_late_request_brought(
     assert there(conversation) == [STUDIO]
 
 
+async def test_tidying_leaves_the_agent_beside_where_it_is_told_to(sandbox: Sandbox, desk: Desk) -> None:
+    """A second flow goes all the same."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=[STUDIO, STUDIO])
+    assert await repair(desk, conversation).tidy(beside=True)
+    assert (flows(conversation), len(agents(conversation))) == ([REFUNDS], 1)
+
+
+@pytest.mark.parametrize("agent", [AGENT_URL, None], ids=["agent there", "agent away"])
+async def test_tidying_attaches_again_what_an_old_execution_took_along(
+    sandbox: Sandbox, desk: Desk, agent: str | None
+) -> None:
+    """The flow did not end: it answers once more, and the agent does not."""
+    conversation = sandbox.open_conversation(agent_url=agent, webhooks=[FOREIGN[0]])
+    assert await repair(desk, conversation, AGENT).tidy(again=True)
+    assert (flows(conversation), agents(conversation), len(foreign(conversation))) == ([REFUNDS], [], 1)
+
+
+async def test_tidying_notes_who_makes_room_for_what_an_old_execution_took_along(sandbox: Sandbox, desk: Desk) -> None:
+    """In a full house the agent's webhook goes first, and whoever comes after a crash must know."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:4])
+    noted: list[list[str]] = []
+
+    async def keep(webhooks: Sequence[ScopedWebhook]) -> None:
+        noted.append([webhook.spec.url for webhook in webhooks])
+
+    assert await repair(desk, conversation, keep=keep).tidy(again=True)
+    assert noted == [[AGENT_URL], []]
+    assert (flows(conversation), len(foreign(conversation))) == ([REFUNDS], 4)
+
+
+async def test_tidying_brings_the_agent_back_where_there_is_no_room_to_attach_again(
+    sandbox: Sandbox, desk: Desk
+) -> None:
+    """Others have taken all places: nothing can be done, and nothing of theirs is touched."""
+    conversation = sandbox.open_conversation(webhooks=FOREIGN)
+    assert await repair(desk, conversation).tidy(again=True)
+    assert there(conversation) == list(FOREIGN)
+
+
 async def test_finishing_attaches_what_is_missing(sandbox: Sandbox, desk: Desk) -> None:
     """The responder is attached; that the agent goes is for tidying, once the row says who is away."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)

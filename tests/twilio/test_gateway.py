@@ -112,6 +112,17 @@ async def test_a_studio_webhook_is_redirected(stub: Stub, gateway: TwilioGateway
     assert seen.form == {"Configuration.FlowSid": [FW]}
 
 
+@pytest.mark.parametrize(("code", "told"), [(20404, 50360), (50360, 50360), (50350, 50350)])
+async def test_what_is_not_found_when_redirecting_is_the_webhook(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef, code: int, told: int
+) -> None:
+    """Somebody removed it after we looked: that says nothing of the conversation, unless Twilio names that."""
+    stub.answers(Reply(error_json(code, "not found", status=404), 404))
+    with pytest.raises(TwilioRefused, match="not found") as refused:
+        await gateway.redirect_webhook(where, WH, FW)
+    assert (refused.value.code, refused.value.status) == (told, 404)
+
+
 async def test_a_webhook_is_deleted(stub: Stub, gateway: TwilioGateway, where: ConversationRef) -> None:
     """A deletion is one request without a body."""
     stub.answers(Reply(status=204))
