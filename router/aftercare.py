@@ -33,8 +33,11 @@ POLL: Final = 1.0
 SOON_OVER: Final = 0.3
 """The same for the first one: most flows give the conversation back with their last widget."""
 
+OVERDUE: Final = 5.0
+"""The same beside a new handover, for one that asked for the way back and goes on for longer than it may take to end."""
+
 WATCH: Final = 60.0
-"""The same once the agent answers again, for an execution that goes on."""
+"""The same for an execution that goes on once the agent answers again, or beside a flow that took over from its own."""
 
 UNSURE: Final = timedelta(hours=1)
 """So long that is done for an execution that may be another customer's."""
@@ -109,7 +112,8 @@ async def _tidy(case: Case, studio: Executions) -> Change:
     if not await _repair(case).tidy(again=has_ended, beside=beside):
         return _retry
     if names:
-        return lambda row, now: row.watch(now, POLL if is_soon else WATCH, names)
+        pause = POLL if is_soon else OVERDUE if row.journal.is_asked_back else WATCH
+        return lambda row, now: row.watch(now, pause, names)
     return lambda row, now: row.outlived().tidied(now)
 
 

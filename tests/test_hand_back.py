@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.aftercare import POLL, WATCH
+from router.aftercare import OVERDUE, POLL, WATCH
 from router.hand_back import hand_back
 from router.handover import hand_over
 from router.ledger.ledger import Filter, Holder
@@ -462,7 +462,7 @@ async def test_a_new_handover_to_a_flow_that_asked_back_outlives_its_execution(
 
 
 async def test_an_execution_that_goes_on_keeps_the_agent_beside_for_a_while(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Then the flow answers alone, nothing counts as owed, and it is looked at every minute, for an hour at most."""
+    """Then the flow answers alone, nothing counts as owed, and it is looked at again, for an hour at most."""
     async with open_desk(sandbox, tmp_path, ENDING) as desk:
         conversation, execution = await begin(sandbox, desk, "/tools/leaving")
         await ask(conversation, desk, execution.sid)
@@ -475,7 +475,7 @@ async def test_an_execution_that_goes_on_keeps_the_agent_beside_for_a_while(sand
         watching = await the_row(desk)
         assert watching.due is not None
         assert watching.updated is not None
-        assert watching.due - watching.updated == timedelta(seconds=WATCH)
+        assert watching.due - watching.updated == timedelta(seconds=OVERDUE)
         assert (watching.owed, watching.duty) == (watching.updated, Duty.TIDY)
         leap(desk, 3700)
         assert await make_round(desk)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Run:
     """An execution; ``webhook`` is what started it, and ``address`` whom it says that it talks with.
 
-    One that ``was_asked_back`` has given its conversation back, and ends after that.
+    It gave its conversation back when it was ``asked_back``, in the loop's time, and ends after that.
     """
 
     sid: str
@@ -25,7 +25,7 @@ class Run:
     webhook: ScopedWebhook
     began: datetime
     is_active: bool = True
-    was_asked_back: bool = False
+    asked_back: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,10 +234,14 @@ class Siege:
         self._told.clear()
 
     async def _is_settled(self, guest: Guest, *, is_last: bool) -> bool:
-        """Say whether all is as it should be, and nothing but precautions are left; at the last not even those."""
+        """Say whether all is as it should be, and nothing but precautions are left; at the last not even those.
+
+        That an execution is looked after, which goes on since its flow answers, is no more than a precaution ever.
+        """
         rows = await self._rows(guest)
         guest.end_runs(rows)
-        left = [row for row in rows if row.is_open and (is_last or not (row.looks or row.state is State.COMPLETED))]
+        owing = [row for row in rows if row.is_open and not row.journal.runs]
+        left = [row for row in owing if is_last or not (row.looks or row.state is State.COMPLETED)]
         return not left and guest.is_right(rows)
 
     async def _rows(self, guest: Guest) -> Sequence[Row]:

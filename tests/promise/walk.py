@@ -15,6 +15,7 @@ from router.handover import hand_over
 from router.ledger.memory import MemoryLedger
 from router.ledger.row import Duty, State
 from router.model.call import Identity, ToolCall
+from router.model.routes import HandBack
 from router.model.webhook import ROOM
 from tests.promise import leaping
 from tests.promise.figures import Figures, Violation
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 2 * 3600.0
 """Virtual seconds in which all must have settled: what may be another's execution is watched for an hour."""
+
+
+WITHIN: Final = HandBack().within
+"""So long, in seconds, a flow may take to end once it gave its conversation back."""
 
 
 @dataclass(slots=True)
@@ -175,9 +180,10 @@ class Walk:
         """A run ends, unless it alone answers and nobody asked it back: that would be its own choice."""
         is_ours = any(webhook.sid == run.webhook.sid and webhook.spec.flow == run.flow for webhook in place.webhooks)
         ways = [row.way for row in self._rows(place) if row.way is not None and row.is_open]
-        if ways or not is_ours or run.was_asked_back:
+        if ways or not is_ours or run.asked_back is not None:
             is_early = place.is_closed or (ways and not ways[0].is_paved)
-            self._twilio.end(place, run, TOO_EARLY if is_early else "Studio's removal")
+            is_late = run.asked_back is not None and asyncio.get_running_loop().time() > run.asked_back + WITHIN
+            self._twilio.end(place, run, TOO_EARLY if is_early else f"Studio's removal{', late' if is_late else ''}")
 
     def _end(self, where: int) -> None:
         """What still runs of a flow that does not answer any more comes to its end."""
@@ -195,7 +201,8 @@ class Walk:
             if row and execution:
                 is_there = await process.do(is_paved(row, ledger, clock, process.desk.deadline))
                 self.note(f"{place.ref.sid[-2:]} is {'' if is_there else 'not yet '}paved")
-                next(run for run in place.runs if run.sid == execution).was_asked_back = True
+                run = next(run for run in place.runs if run.sid == execution)
+                run.asked_back = asyncio.get_running_loop().time()
         except (LedgerError, Gone):
             return
         then()
