@@ -34,7 +34,7 @@ SOON_OVER: Final = 0.3
 """The same for the first one: most flows give the conversation back with their last widget."""
 
 OVERDUE: Final = 5.0
-"""The same beside a new handover, for one that asked for the way back and goes on for longer than it may take to end."""
+"""The same beside a new handover, for one that asked for the way back and goes on for longer than it should."""
 
 WATCH: Final = 60.0
 """The same for an execution that goes on once the agent answers again, or beside a flow that took over from its own."""
