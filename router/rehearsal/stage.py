@@ -71,9 +71,8 @@ class Stage:
 
     async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
         """Point a studio webhook at another flow; refused where it is not there."""
-        self._enter("redirect_webhook", conversation)
         for place, webhook in enumerate(self._webhooks):
-            if webhook.sid == sid:
+            if webhook.sid == sid and conversation == self._conversation:
                 self._webhooks[place] = ScopedWebhook(sid, replace(webhook.spec, flow=flow))
                 return self._webhooks[place]
         raise TwilioRefused("redirect_webhook", "there is no such webhook", status=404, code=_NO_SUCH_WEBHOOK)
