@@ -95,8 +95,9 @@ async def _restore(case: Case, _studio: Executions) -> Change:
 async def _tidy(case: Case, studio: Executions) -> Change:
     """Let the agent go, and look whether the flow alone answers.
 
-    Executions from before may still run; if one takes the webhook along when it ends, that is attached again. Where one
-    has asked for the way back, the agent answers beside the flow for as long as that may take to end.
+    Executions from before may still run; if one takes the webhook along when it ends, that is attached again, and so is
+    one that a request for the way back takes late. Where an execution has asked for that, the agent answers beside the
+    flow for as long as it may take to end.
     """
     row, now = case.row, case.desk.clock.now()
     since = row.accepted or row.created
@@ -109,7 +110,7 @@ async def _tidy(case: Case, studio: Executions) -> Change:
     beside = is_soon and row.journal.is_asked_back
     if beside:
         await _repair(case).pave()
-    if not await _repair(case).tidy(again=has_ended, beside=beside):
+    if not await _repair(case).tidy(again=has_ended or row.journal.is_asked_back, beside=beside):
         return _retry
     if names:
         pause = POLL if is_soon else OVERDUE if row.journal.is_asked_back else WATCH
@@ -127,8 +128,10 @@ async def _hand_back(case: Case, studio: Executions) -> Change:
     is_back, terms = row.state is State.COMPLETED, _terms(row, case.desk)
     if not (is_back or way.is_paved) and await _repair(case).pave():
         return lambda row, now: row.paved(now).wait(now, SOON_OVER)
-    if is_back:
+    if is_back and way.runs:
         left = await runs.watched(way, studio)
+    elif is_back:
+        left = await runs.running(row, way, studio)  # it may not have been told when it was asked before
     else:
         left = await runs.running(row, way, studio)
         if left and case.desk.clock.now() < way.since + timedelta(seconds=terms.within):

@@ -129,7 +129,12 @@ class Case:
         doubts = (answer.flow,) if attached.doubtful else ()
         noted = self._journal(attached.plan.removes, doubts)
         before = attached.plan.replaces
-        await self._conclude(accept, answer, ticket, journal=lambda journal: noted(journal).with_replaced(*before))
+        answered = tuple(webhook.spec.flow for webhook in attached.present if webhook.is_studio)
+
+        def note(journal: Journal) -> Journal:
+            return noted(journal).with_replaced(*before)
+
+        await self._conclude(accept, answer, ticket, journal=note, answered=answered)
 
     async def go_on_later(self, answer: Answer, failed: SwapFailed, ticket: Ticket) -> None:
         """Tell that nobody knows yet whether the responder is attached."""

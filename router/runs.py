@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from router.errors import TwilioError, TwilioRefused
 from router.model.call import Identity
+from router.model.execution import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
     from router.ledger.row import Row, Way
-    from router.model.execution import Execution, Executions
+    from router.model.execution import Executions
 
 Answer = TypeVar("Answer")
 
@@ -30,9 +31,11 @@ async def running(row: Row, way: Way, studio: Executions) -> Sequence[Execution]
 async def older(row: Row, studio: Executions) -> Sequence[Execution]:
     """List those from before that still run: of flows that were redirected, and those known since they were asked back.
 
-    When one ends, Studio may remove the webhook that we go by, or put its own back (docs/twilio.md, PUT-BACK).
+    When one ends, Studio may remove the webhook that we go by, or put its own back (docs/twilio.md, PUT-BACK), so one
+    that we may not ask about counts as running.
     """
-    found = (*await _alive(row.journal.runs, studio), *await _listed(row, row.journal.replaced, studio))
+    known = await asyncio.gather(*(_answered(studio.fetch_execution(*run), _hidden(run)) for run in row.journal.runs))
+    found = (*(run for run in known if run and run.is_active), *await _listed(row, row.journal.replaced, studio))
     return tuple({run.sid: run for run in found}.values())
 
 
@@ -66,6 +69,11 @@ async def _alive(runs: Iterable[tuple[str, str]], studio: Executions) -> Sequenc
     """Fetch executions; one that we may not ask about, or whose flow is gone, keeps nobody from going back."""
     found = await asyncio.gather(*(_answered(studio.fetch_execution(flow, sid), None) for flow, sid in runs))
     return [run for run in found if run and run.is_active]
+
+
+def _hidden(run: tuple[str, str]) -> Execution:
+    flow, sid = run
+    return Execution(sid, flow, address="", is_active=True)
 
 
 async def _listed(row: Row, flows: Iterable[str], studio: Executions) -> Sequence[Execution]:

@@ -445,12 +445,7 @@ async def test_a_new_handover_to_a_flow_that_asked_back_outlives_its_execution(
         assert all(seen)
         assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
         row = await the_row(desk)
-        assert (row.state, row.is_open, row.journal.runs, row.journal.is_asked_back) == (
-            State.ACCEPTED,
-            False,
-            (),
-            False,
-        )
+        assert (row.state, row.is_open, row.journal.runs) == (State.ACCEPTED, False, ())
         await sandbox.customer_says(conversation, "Me again")
         running = [found for found in sandbox.world.executions.values() if found.status is Status.ACTIVE]
         assert len(running) == 1

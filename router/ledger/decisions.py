@@ -14,7 +14,7 @@ from router.ledger.row import Duty, Journal, Row, State, Taken
 from router.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from router.ledger.ledger import Holder
@@ -107,19 +107,21 @@ def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, 
     return Admitted(row), (row,)
 
 
-def revise(rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[Row], Row]) -> tuple[Row, Sequence[Row]]:
+def revise(
+    rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[Row], Row], answered: Collection[str] = ()
+) -> tuple[Row, Sequence[Row]]:
     """Change a row that we have in hand; one that another process took over meanwhile is given as it is.
 
     A duty that it had taken over is done with where it is accepted by this, and goes back where it comes to nothing;
-    a hand-back that was asked of it is asked of what answers then.
+    a hand-back that was asked of it is asked of what answers then. ``answered`` are flows that were seen attached.
     """
     row = _named(rows, row_id)
     if row.owner != holder.name:
         return row, ()
     changed = change(row)
     if changed.state is not State.FAILED:
-        over = _superseded(rows, row, changed.updated or row.created) if changed.state is State.ACCEPTED else ()
-        return changed, (changed, *over)
+        now, over = changed.updated or row.created, _all_taken(rows, row) if changed.state is State.ACCEPTED else ()
+        return changed, (changed, *(_superseded(left, row, now, answered) for left in over))
     kept: Sequence[Row] = (changed,)
     if left := _taken(rows, row):
         changed, kept = _given_back(changed.change(taken=row.taken), left)
@@ -129,10 +131,23 @@ def revise(rows: Sequence[Row], row_id: str, holder: Holder, change: Callable[[R
 
 
 def accept(
-    rows: Sequence[Row], row_id: str, holder: Holder, answer: Answer, journal: Note, now: datetime
+    rows: Sequence[Row],
+    row_id: str,
+    holder: Holder,
+    answer: Answer,
+    journal: Note,
+    now: datetime,
+    answered: Collection[str] = (),
 ) -> tuple[Row, Sequence[Row]]:
-    """Keep that the responder is attached; what it took over from another handover is done with by that."""
-    return revise(rows, row_id, holder, lambda row: row.change(journal=journal(row.journal)).accept(answer, now))
+    """Keep that the responder is attached; what it took over from another handover is done with by that.
+
+    ``answered`` are the flows that were attached before: how that one ended, if nobody could keep it.
+    """
+
+    def accepted(row: Row) -> Row:
+        return row.change(journal=journal(row.journal)).accept(answer, now)
+
+    return revise(rows, row_id, holder, accepted, answered)
 
 
 def go_on_later(
@@ -231,8 +246,9 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
         if row.is_open:
             unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
-            journal = journal.with_runs(*row.journal.runs, *(asked := tuple(_asked_back(row))))
-            journal = replace(journal, is_asked_back=journal.is_asked_back or row.journal.is_asked_back or bool(asked))
+            journal = journal.with_runs(*row.journal.runs, *_asked_back(row))
+            is_asked_back = row.duty is Duty.HAND_BACK or row.journal.is_asked_back
+            journal = replace(journal, is_asked_back=journal.is_asked_back or is_asked_back)
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
             journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
@@ -248,18 +264,24 @@ def _asked_back(row: Row) -> Iterator[tuple[str, str]]:
         yield from (*row.way.runs, *row.asking)
 
 
-def _superseded(rows: Sequence[Row], row: Row, now: datetime) -> tuple[Row, ...]:
-    """Close the handover whose duty ``row`` has taken over; one that nobody knew the end of has come to nothing."""
-    left = _taken(rows, row)
-    if left is None:
-        return ()
-    over = {"state": State.FAILED, "reason": f"superseded by {row.id}"} if left.state is State.INITIATED else {}
-    return (left.change(way=None, **over).close(now),)
+def _superseded(left: Row, row: Row, now: datetime, answered: Collection[str]) -> Row:
+    """Close the handover whose duty ``row`` has taken over; one that nobody knew the end of, and nobody saw, failed."""
+    if left.state is State.INITIATED:
+        came_about = {"state": State.ACCEPTED, "accepted": left.updated} if left.flow in answered else {}
+        left = left.change(reason=f"superseded by {row.id}", **came_about or {"state": State.FAILED})
+    return left.change(way=None).close(now)
 
 
 def _taken(rows: Sequence[Row], row: Row) -> Row | None:
     """Find the other row whose duty ``row`` has taken over."""
     return next((other for other in rows if row.taken and other.id == row.taken.id != row.id), None)
+
+
+def _all_taken(rows: Sequence[Row], row: Row) -> Iterator[Row]:
+    """Find it, and the one whose duty that had taken over, and so on."""
+    while left := _taken(rows, row):
+        yield left
+        row = left
 
 
 def _given_back(failed: Row, left: Row) -> tuple[Row, Sequence[Row]]:

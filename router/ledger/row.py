@@ -79,7 +79,8 @@ class Journal:
     ``present`` were there at the beginning; ``removed`` are the agent's webhooks that were taken away, by this handover
     or by an earlier one that it followed; ``doubts`` are flows that a request without an answer may still attach.
     ``replaced`` are flows that answered before it, and ``since`` from when on; ``runs`` are executions from before, by
-    flow and SID, that may still take a webhook, or bring one, when they end: soon where one ``is_asked_back``.
+    flow and SID, that may still take a webhook, or bring one, when they end: soon where it ``is_asked_back``. Then the
+    conversation was on its way back, or just back, and what was asked of Twilio for that may take effect late, too.
     """
 
     present: tuple[ScopedWebhook, ...] = ()
@@ -255,9 +256,9 @@ class Row:
         return self.wait(now, 0) if self.journal.runs or self.journal.replaced else self.tidied(now)
 
     def outlived(self) -> Self:
-        """No execution from before runs any more; a webhook that was put beside the flow meanwhile may turn up late."""
+        """No execution from before runs any more; what was done beside it may still take effect late."""
         journal = self.journal.with_doubts(self.flow) if self.journal.is_asked_back else self.journal
-        return self.change(journal=dataclasses.replace(journal, runs=(), is_asked_back=False))
+        return self.change(journal=dataclasses.replace(journal, runs=()))
 
     def watch(self, now: datetime, seconds: float, runs: tuple[tuple[str, str], ...]) -> Self:
         """All is as it should be for as long as ``runs`` go on: nothing is owed, but to look when one has ended."""

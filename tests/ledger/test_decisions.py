@@ -301,7 +301,7 @@ def test_who_came_back_is_not_inherited() -> None:
     """After a hand-back the agent is there; as long as that is looked at again, all of it may still be needed."""
     back = completed(1, flow=BILLING, journal=Journal(removed=(AGENT,)))
     again = admitted([back], row(2, 9))[0].journal
-    assert again == Journal(removed=(AGENT,), doubts=(BILLING,), replaced=(BILLING,), since=NOW)
+    assert again == Journal(removed=(AGENT,), doubts=(BILLING,), replaced=(BILLING,), since=NOW, is_asked_back=True)
     assert admitted([back.close(after(1))], row(2, 9))[0].journal == Journal()
     before = [accepted(0, -9, journal=Journal(removed=(OTHER_AGENT,))), back.close(after(1))]
     assert admitted(before, row(2, 9))[0].journal == Journal()
@@ -369,6 +369,19 @@ def test_what_was_taken_over_is_done_with(left: Row, state: State, is_late: bool
     (closed,) = [each for each in kept if each.id == "HO1"]
     assert (closed.is_open, closed.state, closed.way) == (False, state, None)
     assert (closed.reason == "superseded by HO2") is (state is State.FAILED and left.state is State.INITIATED)
+
+
+def test_what_was_taken_over_one_after_the_other_is_done_with() -> None:
+    """Three calls, of which nobody knew the end of the first two: none of their rows is left without an end."""
+    second, (first, _second) = admitted([pending(1, flow=BILLING)], row(2, 90, key="b", flow="FW3"))
+    second = second.told(PENDING, after(91)).owe(Duty.FINISH, after(91))
+    third, (second, _third) = admitted([second, first], row(3, 92, key="c"))
+    _done, kept = accept([third, second, first], "HO3", US, DONE, unchanged, after(93), answered=("FW3",))
+    assert [(each.id, each.state, each.is_open) for each in kept[1:]] == [
+        ("HO2", State.ACCEPTED, False),
+        ("HO1", State.FAILED, False),
+    ]
+    assert all(each.reason == "superseded by HO3" for each in kept[1:])
 
 
 def test_told_as_pending_it_is_to_be_finished() -> None:

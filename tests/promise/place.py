@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Run:
     """An execution; ``webhook`` is what started it, and ``address`` whom it says that it talks with.
 
-    It gave its conversation back when it was ``asked_back``, in the loop's time, and ends after that.
+    It gave its conversation back when it was ``asked_back``, in the loop's time, and ends after that; ``is_paved``
+    unless it was told then that the agent does not answer yet.
     """
 
     sid: str
@@ -26,6 +27,7 @@ class Run:
     began: datetime
     is_active: bool = True
     asked_back: float | None = None
+    is_paved: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,9 +179,10 @@ class Walk:
     def _end_if_left(self, place: Place, run: Run) -> None:
         """A run ends, unless it alone answers and nobody asked it back: that would be its own choice."""
         is_ours = any(webhook.sid == run.webhook.sid and webhook.spec.flow == run.flow for webhook in place.webhooks)
-        ways = [row.way for row in self._rows(place) if row.way is not None and row.is_open]
+        known = [row for row in self._rows(place) if row.is_open and row.state is not State.INITIATED]
+        ways = [row.way for row in known if row.way is not None]
         if ways or not is_ours or run.asked_back is not None:
-            is_early = place.is_closed or (ways and not ways[0].is_paved)
+            is_early = place.is_closed or not run.is_paved or (ways and not ways[0].is_paved)
             is_late = run.asked_back is not None and asyncio.get_running_loop().time() > run.asked_back + WITHIN
             self._twilio.end(place, run, TOO_EARLY if is_early else f"Studio's removal{', late' if is_late else ''}")
 
@@ -202,7 +203,7 @@ class Walk:
                 is_there = await process.do(is_paved(row, ledger, clock, process.desk.deadline))
                 self.note(f"{place.ref.sid[-2:]} is {'' if is_there else 'not yet '}paved")
                 run = next(run for run in place.runs if run.sid == execution)
-                run.asked_back = asyncio.get_running_loop().time()
+                run.asked_back, run.is_paved = asyncio.get_running_loop().time(), is_there
         except (LedgerError, Gone):
             return
         then()
