@@ -74,6 +74,7 @@ async def _settle(case: Case, _studio: Executions) -> Change:
 
     A request of that process may still take effect, so the flow may turn up a second time.
     """
+    await _pave(case)
     if await _repair(case).settle():
         return lambda row, now: _accept(row.change(journal=row.journal.with_doubts(row.flow)), now)
     if case.row.has_taken_over:
@@ -84,7 +85,15 @@ async def _settle(case: Case, _studio: Executions) -> Change:
 
 async def _finish(case: Case, _studio: Executions) -> Change:
     """Nobody knows whether the flow was attached, and the model was told so: attach it."""
+    await _pave(case)
     return _accept if await _repair(case).finish() else _look_for_it
+
+
+async def _pave(case: Case) -> None:
+    """Where the way back was asked for before anybody knew how the handover ended, let the agent answer in any case."""
+    way = case.row.way
+    if way is not None and not way.is_paved and await _repair(case).pave():
+        await case.change(lambda row, now: row.paved(now))
 
 
 async def _restore(case: Case, _studio: Executions) -> Change:
@@ -95,25 +104,29 @@ async def _restore(case: Case, _studio: Executions) -> Change:
 async def _tidy(case: Case, studio: Executions) -> Change:
     """Let the agent go, and look whether the flow alone answers.
 
-    Executions from before may still run; if one takes the webhook along when it ends, that is attached again, and so is
-    one that a request for the way back takes late. Where an execution has asked for that, the agent answers beside the
-    flow for as long as it may take to end.
+    Executions from before may still run, and Studio may put their webhook back when they end. Where one has asked for
+    the way back, the agent answers beside the flow for as long as it may take to end; if that takes the webhook along,
+    or a late request for the way back does, it is attached again.
     """
-    row, now = case.row, case.desk.clock.now()
-    since = row.accepted or row.created
+    row, now, repair = case.row, case.desk.clock.now(), _repair(case)
+    since, is_asked_back = row.accepted or row.created, row.journal.is_asked_back
+    is_soon = now < since + timedelta(seconds=_terms(row, case.desk).within)
+    if is_asked_back and is_soon and not row.looks:
+        await repair.pave()  # before Studio is asked, which may not answer
     left = await runs.older(row, studio)
     has_ended = not {sid for _, sid in row.journal.runs} <= {run.sid for run in left}
     if now > since + UNSURE:
         left = [run for run in left if run.address == row.conversation and run.flow != row.flow]
     names = tuple((run.flow, run.sid) for run in left)
-    is_soon = bool(names) and now < since + timedelta(seconds=_terms(row, case.desk).within)
-    beside = is_soon and row.journal.is_asked_back
-    if beside:
-        await _repair(case).pave()
-    if not await _repair(case).tidy(again=has_ended or row.journal.is_asked_back, beside=beside):
+    # What Studio says of an execution and what it does to its webhook may be a moment apart.
+    beside = is_asked_back and is_soon and bool(names or has_ended)
+    is_watching = bool(row.journal.runs or names) and not (is_asked_back or row.journal.doubts)
+    if not await repair.tidy(again=is_asked_back, beside=beside, leave=is_watching):
         return _retry
+    if beside and not names:
+        return lambda row, now: row.outlived().look_again(now)
     if names:
-        pause = POLL if is_soon else OVERDUE if row.journal.is_asked_back else WATCH
+        pause = POLL if is_soon else OVERDUE if is_asked_back else WATCH
         return lambda row, now: row.watch(now, pause, names)
     return lambda row, now: row.outlived().tidied(now)
 
@@ -182,7 +195,8 @@ def _terms(row: Row, desk: Desk) -> HandBack:
 
 
 def _accept(row: Row, now: datetime) -> Row:
-    return row.accept(_answer(row, Outcome.HANDED_OVER, row.success), now).wait(now, 0)
+    accepted = row.accept(_answer(row, Outcome.HANDED_OVER, row.success), now)
+    return accepted.close(now) if row.way else accepted.wait(now, 0)
 
 
 def _nothing_came_of_it(row: Row, now: datetime) -> Row:

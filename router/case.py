@@ -148,10 +148,10 @@ class Case:
     async def let_go(self, release: Callable[[], Awaitable[Sequence[ScopedWebhook]]]) -> None:
         """Remove the agent's webhooks, and keep whether something is owed; not where another process took over.
 
-        Where executions from before may go on, whoever makes the rounds decides when the agent may go.
+        Where the way back is, or was just now, asked for, whoever makes the rounds decides when the agent may go.
         """
         if self.is_ours:
-            owed = () if self.row.journal.runs else await release()
+            owed = () if self.row.way or self.row.journal.is_asked_back else await release()
             await self.insist(partial(self.change, lambda row, now: row.retry(now) if owed else row.released(now)))
 
     async def insist(self, step: Callable[[], Awaitable[None]], meanwhile: Callable[[], None] | None = None) -> None:

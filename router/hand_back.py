@@ -51,4 +51,8 @@ def _is_there(row: Row) -> bool:
 
 
 def _look_up(rows: Sequence[Row], row: Row) -> tuple[Row, Sequence[Row]]:
-    return next((found for found in rows if found.id == row.id), row), ()
+    """Find the row as it is now; where it came to nothing, the one that was asked in its place."""
+    found = next((each for each in rows if each.id == row.id), row)
+    if found.state is State.FAILED:
+        found = next((each for each in rows if each.way is not None), found)
+    return found, ()

@@ -32,11 +32,15 @@ async def older(row: Row, studio: Executions) -> Sequence[Execution]:
     """List those from before that still run: of flows that were redirected, and those known since they were asked back.
 
     When one ends, Studio may remove the webhook that we go by, or put its own back (docs/twilio.md, PUT-BACK), so one
-    that we may not ask about counts as running.
+    that we may not ask about counts as running. Where it is not known which one asked, those of the row's own flow are
+    listed, once: later ones would be its own.
     """
-    known = await asyncio.gather(*(_answered(studio.fetch_execution(*run), _hidden(run)) for run in row.journal.runs))
-    found = (*(run for run in known if run and run.is_active), *await _listed(row, row.journal.replaced, studio))
-    return tuple({run.sid: run for run in found}.values())
+    journal = row.journal
+    known = await asyncio.gather(*(_answered(studio.fetch_execution(*run), _hidden(run)) for run in journal.runs))
+    is_unnamed = journal.is_asked_back and not (journal.runs or row.looks)
+    listed = await _listed(row, (*journal.replaced, *([row.flow] if is_unnamed else [])), studio)
+    found = (*(run for run in known if run and run.is_active), *listed)
+    return tuple({run.sid: run for run in found}.values())[:MOST]
 
 
 async def watched(way: Way, studio: Executions) -> Sequence[Execution]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from router.aftercare import OVERDUE, POLL, WATCH
-from router.hand_back import hand_back
+from router.hand_back import hand_back, is_paved
 from router.handover import hand_over
+from router.ledger.decisions import admit
 from router.ledger.ledger import Filter, Holder
 from router.ledger.row import LOOKS, Duty, Row, State, Way
 from router.model.outcome import Outcome
+from router.model.routes import Limits
 from router.model.webhook import WebhookSpec
+from router.runs import MOST
 from router.sandbox.faults import Fault, Kind
 from router.sandbox.world import Status
 from tests.kit import (
@@ -454,6 +458,163 @@ async def test_a_new_handover_to_a_flow_that_asked_back_outlives_its_execution(
         sandbox.end(running[0])
         await settled(desk)
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+def down() -> Fault:
+    """Studio's API does not work, for as long as this lies in wait."""
+    return Fault(Kind.UNAVAILABLE, path="/v2/Flows/*", times=0)
+
+
+async def take_in_hand_and_die(desk: Desk, conversation: Conversation, tool: str, flow: str) -> None:
+    """A process takes the row of a call in hand, and dies."""
+    now, dead = desk.clock.now(), Holder("dead", -1)
+    wish = Row("HO" + "d" * 32, conversation.sid, conversation.ref.service, now, tool=tool, flow=flow, key="dead")
+    await desk.ledger.decide(conversation.sid, partial(admit, wish=wish, limits=Limits(), holder=dead, now=now))
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+async def test_a_flow_that_asks_back_while_another_handover_is_not_settled(
+    sandbox: Sandbox, tmp_path: Path, looks: int
+) -> None:
+    """A process died in the middle of it: the agent answers before the flow is told that it may end."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        await take_in_hand_and_die(desk, conversation, "/tools/bills", BILLING)
+        for _look in range(looks):
+            assert await make_round(desk)
+        row = await ask(conversation, desk, execution.sid)
+        assert row.state is State.INITIATED
+        await pave(conversation, desk)
+        assert await is_paved(row, desk.ledger, desk.clock, 0.1)
+        sandbox.end(execution)
+        await settled(desk)
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_what_a_dead_process_attached_goes_back_when_it_asks(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The handover is settled, and goes on its way back without the agent's being let go before."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await take_in_hand_and_die(desk, conversation, TOOL, REFUNDS)
+        sandbox.world.add_webhook(conversation, STUDIO)
+        await ask(conversation, desk, UNKNOWN)
+        seen = witness(sandbox, conversation)
+        assert await make_round(desk)
+        assert (await the_row(desk)).duty is Duty.HAND_BACK
+        assert len(agents(conversation)) == 1
+        await settled(desk)
+        assert all(len(moment) == 1 for moment in seen[1:])
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_a_flow_that_asked_back_is_paved_also_where_studio_cannot_be_asked(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The tool was called again before: when the flow ends nobody is missing."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        sandbox.faults.add(down())
+        await ask(conversation, desk, execution.sid)
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.ALREADY_HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        await pave(conversation, desk)
+        sandbox.end(execution)
+        assert len(agents(conversation)) == 1
+        sandbox.faults.clear()
+        await settled(desk)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+async def test_the_agent_goes_also_where_studio_cannot_be_asked(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The execution before was seen to end: a new handover waits for nothing more."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        await ask(conversation, desk, execution.sid)
+        await pave(conversation, desk)
+        sandbox.end(execution)
+        assert await make_round(desk)
+        sandbox.faults.add(down())
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+async def test_a_flow_that_did_not_name_its_execution_is_outlived_too(
+    sandbox: Sandbox, tmp_path: Path, rounds: int
+) -> None:
+    """Those of its flow are looked up: nobody is missing when it ends after the tool was called again."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        await ask(conversation, desk)
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.ALREADY_HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        for _round in range(rounds):
+            assert await make_round(desk)
+        seen = witness(sandbox, conversation)
+        sandbox.end(execution)
+        await settled(desk)
+        assert all(seen)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+async def test_an_execution_that_we_may_not_ask_about_counts_as_running(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The agent stays beside for as long as a flow may take to end, and it is not watched for ever."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        sandbox.faults.add(studio_refuses("GET"))
+        await ask(conversation, desk, execution.sid)
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.ALREADY_HANDED_OVER
+        assert await desk.background.drain(5) == 0
+        for _round in range(4):
+            assert await make_round(desk)
+        assert (flows(conversation), len(agents(conversation))) == ([REFUNDS], 1)
+        sandbox.end(execution)
+        assert len(agents(conversation)) == 1
+        leap(desk, 3700)
+        await settled(desk)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+@pytest.mark.parametrize("other_ends", [True, False])
+async def test_a_flow_that_passed_its_customer_on_is_left_in_peace(
+    sandbox: Sandbox, tmp_path: Path, *, other_ends: bool
+) -> None:
+    """Whatever becomes of executions of the flow before it, which may be another customer's: a person answers now."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await hand_over(call(conversation, "/tools/bills", identity=None), desk)
+        await settled(desk)
+        await hand_over(call(conversation, identity=None), desk)
+        assert await desk.background.drain(5) == 0
+        other = sandbox.open_conversation(customer="whatsapp:+15559900", webhooks=[WebhookSpec.studio(BILLING)])
+        await sandbox.customer_says(other, "Hello")
+        (theirs,) = sandbox.world.executions.values()
+        assert await make_round(desk)
+        leap(desk, 900)
+        await sandbox.customer_says(conversation, "My money!")
+        sandbox.end(next(run for run in sandbox.world.executions.values() if run.conversation is conversation))
+        if other_ends:
+            sandbox.end(theirs)
+        assert await make_round(desk)
+    assert (flows(conversation), agents(conversation)) == ([], [])
+
+
+async def test_many_executions_are_watched_within_bounds(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A busy flow was redirected, and nobody can tell whose they are: no more are asked about than once."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await hand_over(call(conversation, "/tools/bills", identity=None), desk)
+        await settled(desk)
+        await hand_over(call(conversation, identity=None), desk)
+        assert await desk.background.drain(5) == 0
+        for number in range(3):
+            for more in range(MOST // 2 + 1):
+                address = f"whatsapp:+1555{number}{more:02}"
+                other = sandbox.open_conversation(customer=address, webhooks=[WebhookSpec.studio(BILLING)])
+                await sandbox.customer_says(other, "Hello")
+            assert await make_round(desk)
+        assert len((await the_row(desk)).journal.runs) == MOST
 
 
 async def test_an_execution_that_goes_on_keeps_the_agent_beside_for_a_while(sandbox: Sandbox, tmp_path: Path) -> None:

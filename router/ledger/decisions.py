@@ -102,8 +102,8 @@ def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, 
     if left.duty is Duty.FINISH:
         return Recalled(left, certain=True), ()
     taken = left.taken if left.has_taken_over else Taken(left.id, left.duty)
-    row = left.change(taken=taken, way=None, due=now, attempts=0, journal=left.journal.with_doubts(left.flow))
-    row = row.hold(holder, now)
+    journal = left.journal.with_doubts(left.flow).with_asked(left)
+    row = left.change(taken=taken, way=None, due=now, attempts=0, journal=journal).hold(holder, now)
     return Admitted(row), (row,)
 
 
@@ -198,8 +198,8 @@ def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held |
     if left is None or left.id == row.id:
         if left is None:
             row = row.owe(Duty.HAND_BACK, now)
-        elif row.duty is Duty.TIDY and not row.is_held(now):
-            row = row.close(now)
+        elif not row.is_held(now):
+            row = row.close(now) if row.duty is Duty.TIDY else row.change(due=now)
         return row, (row,)
     if left.is_held(now):
         return Held(), ()
@@ -244,11 +244,9 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
     journal = Journal()
     for row in rows:
         if row.is_open:
-            unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK
+            unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK or row.journal.runs
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
-            journal = journal.with_runs(*row.journal.runs, *_asked_back(row))
-            is_asked_back = row.duty is Duty.HAND_BACK or row.journal.is_asked_back
-            journal = replace(journal, is_asked_back=journal.is_asked_back or is_asked_back)
+            journal = journal.with_asked(row)
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
             journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
@@ -256,12 +254,6 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
         if row.state in (State.ACCEPTED, State.COMPLETED):
             break
     return journal
-
-
-def _asked_back(row: Row) -> Iterator[tuple[str, str]]:
-    """Name the executions that may go on although the conversation is on its way back, or is back."""
-    if row.way is not None:
-        yield from (*row.way.runs, *row.asking)
 
 
 def _superseded(left: Row, row: Row, now: datetime, answered: Collection[str]) -> Row:

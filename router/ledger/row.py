@@ -109,9 +109,15 @@ class Journal:
         """Note flows that answer no more, and may have executions that run."""
         return dataclasses.replace(self, replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
 
-    def with_runs(self, *runs: tuple[str, str]) -> Self:
-        """Note executions that go on."""
-        return dataclasses.replace(self, runs=tuple(dict.fromkeys((*self.runs, *runs))))
+    def with_asked(self, row: Row) -> Self:
+        """Note what may go on of a handover that was on its way back, or is back and looked at again."""
+        way = row.way
+        asked = (*row.journal.runs, *(way.runs if way else ()), *(() if row.state is State.COMPLETED else row.asking))
+        is_asked_back = row.journal.is_asked_back or (
+            way is not None and (row.state is not State.COMPLETED or way.runs)
+        )
+        runs = tuple(dict.fromkeys((*self.runs, *asked)))
+        return dataclasses.replace(self, runs=runs, is_asked_back=self.is_asked_back or bool(is_asked_back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +258,16 @@ class Row:
         return self.look_again(now) if self.journal.doubts else self.close(now)
 
     def released(self, now: datetime) -> Self:
-        """The agent's webhooks were let go; whether executions from before still run is to be seen at once."""
-        return self.wait(now, 0) if self.journal.runs or self.journal.replaced else self.tidied(now)
+        """The agent's webhooks were let go, or may not go yet; whether executions from before run is to be seen."""
+        journal = self.journal
+        if self._goes_back or not (journal.runs or journal.replaced or journal.is_asked_back):
+            return self.tidied(now)
+        return self.wait(now, 0)
 
     def outlived(self) -> Self:
         """No execution from before runs any more; what was done beside it may still take effect late."""
-        journal = self.journal.with_doubts(self.flow) if self.journal.is_asked_back else self.journal
+        is_unsure = self.journal.is_asked_back or self.journal.runs
+        journal = self.journal.with_doubts(self.flow) if is_unsure else self.journal
         return self.change(journal=dataclasses.replace(journal, runs=()))
 
     def watch(self, now: datetime, seconds: float, runs: tuple[tuple[str, str], ...]) -> Self:

@@ -73,18 +73,20 @@ class Repair:
             return False
         return True
 
-    async def tidy(self, *, again: bool = False, beside: bool = False) -> bool:
+    async def tidy(self, *, again: bool = False, beside: bool = False, leave: bool = False) -> bool:
         """Remove what should be gone, if the responder is still there; says whether all is gone.
 
         A flow that has ended since, or moved on, is left in peace, but not one that a late request has brought. With
         ``again`` one that is not there any more is attached once more: it did not end, an execution from before took
-        its webhook along. With ``beside`` the agent's webhooks stay for now.
+        its webhook along. With ``beside`` the agent's webhooks stay for now. With ``leave`` nobody comes in the place
+        of a flow that is gone: it has passed the customer on, to a person maybe.
         """
         present = await self._webhooks()
         plan = plan_swap(present, self.target, self.agents)
         is_gone = not any(self.target.answers_by(webhook) for webhook in present)
         if is_gone and (plan is None or not again):
-            await self.restore()  # the flow has ended since: nobody is missing unless the agent is away
+            if not leave:
+                await self.restore()  # the flow has ended since: nobody is missing unless the agent is away
             return True
         if plan is None or not (is_gone or plan.is_met or any(self._is_astray(webhook) for webhook in present)):
             return True

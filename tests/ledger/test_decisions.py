@@ -136,6 +136,17 @@ def test_the_same_call_goes_on_with_the_row_of_a_process_that_died() -> None:
     assert kept == (mine,)
 
 
+def test_the_same_call_remembers_which_execution_asked_back() -> None:
+    """Its wish is older than the call, but when it ends it may take the webhook along."""
+    mine, _kept = admitted([begun(1, holder=THEM, way=Way(NOW, "FN1"))], row(2, 20))
+    assert (mine.id, mine.way, mine.journal.runs, mine.journal.is_asked_back) == (
+        "HO1",
+        None,
+        ((REFUNDS, "FN1"),),
+        True,
+    )
+
+
 def test_the_same_call_while_nothing_is_confirmed_is_told_so_again() -> None:
     """The model was told ``pending``, which is true until the rounds have found out."""
     assert recalled([pending(1)], row(2, 5)) == ("HO1", True)
@@ -279,16 +290,24 @@ def test_what_answered_before_is_inherited() -> None:
     assert admitted([failed(1, key="b")], row(3, 9, key="d"))[0].journal == Journal()
 
 
-@pytest.mark.parametrize("end", [accepted, completed])
-def test_an_execution_that_asked_back_is_inherited(end: Callable[..., Row]) -> None:
-    """It may take the webhook along when it ends; of which flow it is, it did not say."""
-    left = end(1, flow=BILLING, journal=Journal(replaced=("FW3",))).change(way=Way(NOW, "FN1", runs=(("FW4", "FN4"),)))
+ASKED = (BILLING, "FN1"), ("FW3", "FN1")
+LEFT = (("FW4", "FN4"),)
+
+
+@pytest.mark.parametrize(
+    ("end", "runs", "inherited"),
+    [(accepted, (), ASKED), (accepted, LEFT, (*LEFT, *ASKED)), (completed, LEFT, LEFT), (completed, (), ())],
+)
+def test_an_execution_that_asked_back_is_inherited(
+    end: Callable[..., Row], runs: tuple[tuple[str, str], ...], inherited: tuple[tuple[str, str], ...]
+) -> None:
+    """It may take the webhook along when it ends; of which flow it is, it did not say. One that has ended may not."""
+    left = end(1, flow=BILLING, journal=Journal(replaced=("FW3",))).change(way=Way(NOW, "FN1", runs=runs))
     mine, _kept = admitted([left.owe(Duty.HAND_BACK, NOW)], row(2, 90))
-    assert mine.journal.runs == (("FW4", "FN4"), (BILLING, "FN1"), ("FW3", "FN1"))
-    assert mine.journal.is_asked_back
+    assert (mine.journal.runs, mine.journal.is_asked_back) == (inherited, bool(inherited))
     watching = mine.change(state=State.ACCEPTED).watch(after(91), 1, mine.journal.runs)
     next_one, _kept = admitted([watching], row(3, 92, key="c"))
-    assert (next_one.journal.runs, next_one.journal.is_asked_back) == (mine.journal.runs, True)
+    assert (next_one.journal.runs, next_one.journal.is_asked_back) == (inherited, bool(inherited))
 
 
 def test_what_we_have_in_hand_stays_there_without_a_lease() -> None:
@@ -301,7 +320,7 @@ def test_who_came_back_is_not_inherited() -> None:
     """After a hand-back the agent is there; as long as that is looked at again, all of it may still be needed."""
     back = completed(1, flow=BILLING, journal=Journal(removed=(AGENT,)))
     again = admitted([back], row(2, 9))[0].journal
-    assert again == Journal(removed=(AGENT,), doubts=(BILLING,), replaced=(BILLING,), since=NOW, is_asked_back=True)
+    assert again == Journal(removed=(AGENT,), doubts=(BILLING,), replaced=(BILLING,), since=NOW)
     assert admitted([back.close(after(1))], row(2, 9))[0].journal == Journal()
     before = [accepted(0, -9, journal=Journal(removed=(OTHER_AGENT,))), back.close(after(1))]
     assert admitted(before, row(2, 9))[0].journal == Journal()
@@ -519,9 +538,13 @@ def test_asked_twice_it_goes_back_once(asked: Row) -> None:
     ids=["begun", "pending", "tidied just now"],
 )
 def test_a_hand_back_waits_for_what_comes_before_it(open_row: Row) -> None:
-    """The flow may ask before we have let the agent go: it is noted, and who has the row in hand goes on."""
+    """The flow may ask before we have let the agent go: it is noted, and who has the row in hand goes on.
+
+    What nobody has in hand is due at once: a flow that is about to end waits for it.
+    """
     found, kept = ask_back([open_row], WAY, after(50))
-    assert found == open_row.change(way=WAY)
+    due = open_row.due if open_row.is_held(after(50)) else after(50)
+    assert found == open_row.change(way=WAY, due=due)
     assert kept == (found,)
 
 
@@ -560,7 +583,7 @@ def test_a_hand_back_is_noted_where_nobody_knows_what_came_about() -> None:
     """The later handover's process died: its caller may have been told that it is done, so it is not given up."""
     rows = [begun(2, 20, holder=THEM, key="b", flow=BILLING), accepted(1)]
     found, kept = ask_back(rows, WAY, after(50))
-    assert found == rows[0].change(way=WAY)
+    assert found == rows[0].change(way=WAY, due=after(50))
     assert kept == (found,)
 
 
