@@ -57,7 +57,7 @@ async def advance(row: Row, desk: Desk, studio: Executions) -> None:
         else:
             log, reason = desk.log.info, ""
             change = _recovered(change) if row.attempts else change
-        await case.change(change)
+        await case.change(change, row.duty)
     log(
         "repair",
         handover=row.id,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, revise
-from router.ledger.row import SOON
+from router.ledger.row import SOON, Duty
 from router.line import Withdrawn
 from router.model.masking import veiled
 from router.model.tracing import REQUESTS
@@ -95,15 +95,20 @@ class Case:
     async def _leave(self) -> None:
         await self.change(lambda row, now: row.wait(now, 0) if row.is_open else row)
 
-    async def change(self, change: Change) -> None:
-        """Keep a changed row."""
+    async def change(self, change: Change, duty: Duty | None = None) -> None:
+        """Keep a changed row; where a ``duty`` is named, only if it still owes that.
+
+        Whoever asks again since a commit's answer was lost must not end what has begun since.
+        """
         now, names = self.desk.clock.now(), tuple(REQUESTS.get() or ())
         await self._decide(
             partial(
                 revise,
                 row_id=self.row.id,
                 holder=self.desk.ledger.holder,
-                change=lambda row: change(row, now).change(requests=names or row.requests),
+                change=lambda row: (
+                    change(row, now).change(requests=names or row.requests) if duty in (None, row.duty) else row
+                ),
             )
         )
 
@@ -152,7 +157,8 @@ class Case:
         """
         if self.is_ours:
             owed = () if self.row.way or self.row.journal.is_asked_back else await release()
-            await self.insist(partial(self.change, lambda row, now: row.retry(now) if owed else row.released(now)))
+            step: Change = (lambda row, now: row.retry(now)) if owed else (lambda row, now: row.released(now))
+            await self.insist(partial(self.change, step, Duty.TIDY))
 
     async def insist(self, step: Callable[[], Awaitable[None]], meanwhile: Callable[[], None] | None = None) -> None:
         """Take a step, however long the ledger takes to work again; do something else as soon as it does not."""

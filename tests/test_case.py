@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.case import Ticket
+from router.case import Case, Ticket
 from router.handover import hand_over
 from router.ledger.decisions import revise
 from router.ledger.ledger import Filter, Holder
-from router.ledger.row import Duty, State
+from router.ledger.row import Duty, Row, State
 from router.line import Withdrawn
 from router.model.messages import Messages
 from router.model.outcome import Answer, Outcome
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.desk import Desk
-    from router.ledger.row import Row
     from router.model.webhook import WebhookSpec
     from router.sandbox.sandbox import Sandbox
 
@@ -255,6 +254,21 @@ async def test_a_row_that_another_process_took_over_is_its_own(sandbox: Sandbox,
         )
         await settled(desk)
     assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+async def test_a_step_is_not_taken_again_where_its_duty_is_done(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A commit's answer was lost, and what we have in hand since is something else."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path) as desk:
+        now = desk.clock.now()
+        begun = Row("HO1", conversation.sid, conversation.ref.service, now).owe(Duty.HAND_BACK, now)
+        held = begun.hold(desk.ledger.holder, now)
+        await desk.ledger.decide(conversation.sid, lambda _rows: (None, (held,)))
+        case = Case(held, desk)
+        await case.change(lambda row, now: row.close(now), Duty.TIDY)
+        assert (await the_row(desk)) == held
+        await case.change(lambda row, now: row.close(now), Duty.HAND_BACK)
+        assert (await the_row(desk)).is_open is False
 
 
 async def test_nobody_makes_room_in_a_row_that_another_process_took_over(sandbox: Sandbox, tmp_path: Path) -> None:

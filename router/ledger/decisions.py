@@ -147,7 +147,7 @@ def accept(
     def accepted(row: Row) -> Row:
         return row.change(journal=journal(row.journal)).accept(answer, now)
 
-    return revise(rows, row_id, holder, accepted, answered)
+    return revise(rows, row_id, holder, _once(accepted), answered)
 
 
 def go_on_later(
@@ -158,7 +158,7 @@ def go_on_later(
     def later(row: Row) -> Row:
         return row.change(journal=journal(row.journal)).told(answer, now).owe(Duty.FINISH, now)
 
-    return revise(rows, row_id, holder, later)
+    return revise(rows, row_id, holder, _once(later))
 
 
 def give_up(
@@ -173,7 +173,12 @@ def give_up(
         noted = row.change(journal=row.journal.with_removed(*lost))
         return noted.fail(answer, now, Duty.RESTORE if lost or row.taken else Duty.NONE)
 
-    return revise(rows, row_id, holder, failed)
+    return revise(rows, row_id, holder, _once(failed))
+
+
+def _once(end: Callable[[Row], Row]) -> Callable[[Row], Row]:
+    """Let a call end its handover once: where a commit was kept and its answer lost, all may have gone on since."""
+    return lambda row: end(row) if row.duty is Duty.SETTLE else row
 
 
 def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held | None, Sequence[Row]]:

@@ -436,6 +436,14 @@ def test_a_row_that_is_gone_on_with_keeps_what_it_had_taken_over() -> None:
     assert [(each.id, each.duty) for each in kept] == [("HO2", Duty.NONE), ("HO1", Duty.HAND_BACK)]
 
 
+def test_an_end_that_was_kept_is_not_kept_again() -> None:
+    """The commit's answer was lost, and in the meantime we took the row in hand for its way back."""
+    back = accepted(1).change(way=WAY).owe(Duty.HAND_BACK, after(50)).hold(US, after(50))
+    assert accept([back], "HO1", US, DONE, unchanged, after(51))[0] == back
+    assert go_on_later([back], "HO1", US, PENDING, unchanged, after(51))[0] == back
+    assert give_up([back], "HO1", US, FAILED, (), after(51))[0] == back
+
+
 def test_a_row_that_is_gone_is_told() -> None:
     """Somebody has removed it, or an older ledger was restored: that is no fault of the database."""
     with pytest.raises(RowGone, match="HO1 is not in the ledger any more"):
