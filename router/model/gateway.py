@@ -1,9 +1,11 @@
-"""What the swap asks of Twilio: seven verbs. ``router/twilio`` answers them; the swap knows no more of it."""
+"""What the swap asks of Twilio: seven verbs, and what plugins ask. ``router/twilio`` answers them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from router.model.twilio import Twilio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +23,7 @@ class Message:
     participant: str
 
 
-class Gateway(Protocol):
+class Gateway(Twilio, Protocol):
     """Each verb is one request to Twilio, repeated by the gateway only where a repeat cannot do harm.
 
     Each may raise TwilioRefused, TwilioBusy or TwilioUncertain (see ``router/errors.py``).

@@ -1,4 +1,4 @@
-"""A stage: one conversation in memory, with the seven verbs that the swap asks of Twilio. Nothing leaves it."""
+"""A stage: one conversation in memory, with all that is asked of Twilio. Nothing leaves it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from router.errors import TwilioRefused
 from router.model.call import ConversationRef
 from router.model.gateway import Message
+from router.model.request import TwilioRequest
+from router.model.twilio import NOTHING
 from router.model.webhook import MESSAGE_ADDED, ROOM, ScopedWebhook, Target, WebhookSpec
 from router.twilio.reading import attributes_of, attributes_text
 
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from router.model.call import Identity
+    from router.model.twilio import Fields
     from router.model.webhook import AgentWebhooks
 
 CONVERSATION: Final = ConversationRef(service="IS" + "0" * 32, sid="CH" + "0" * 32)
 """The conversation of a call that names none of its own."""
 
-_NO_SUCH_CONVERSATION: Final = 20404
+_NOT_FOUND: Final = 20404
 _NO_SUCH_WEBHOOK: Final = 50360
 _NO_FREE_PLACE: Final = 50361
 
@@ -28,7 +31,8 @@ _NO_FREE_PLACE: Final = 50361
 class Stage:
     """A gateway to one conversation and to no other; it refuses what Twilio refuses (docs/twilio.md, ERROR-CODES).
 
-    Webhooks are taken as they are described: it is for Twilio to judge a URL. ``attributes`` are a JSON text.
+    Webhooks are taken as they are described: it is for Twilio to judge a URL. ``attributes`` are a JSON text. ``asked``
+    notes the requests of plugins.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Stage:
         self._newest = newest
         self._attributes = attributes
         self._made = 0
+        self.asked: list[TwilioRequest] = []
         for spec in webhooks:
             self._add(spec)
 
@@ -104,9 +109,17 @@ class Stage:
         self._enter("change_attributes", conversation)
         self._attributes = text
 
+    async def request(self, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING) -> Any:
+        """Note what a plugin asks: a write is answered and not made, a read finds nothing."""
+        asked = TwilioRequest.checked(method, url, form, query)
+        self.asked.append(asked)
+        if asked.is_read:
+            raise TwilioRefused("plugin", "a test in routes.yaml does not ask Twilio", status=404, code=_NOT_FOUND)
+        return asked.unmade_answer
+
     def _enter(self, operation: str, conversation: ConversationRef) -> None:
         if conversation != self._conversation:
-            raise TwilioRefused(operation, "there is no such conversation", status=404, code=_NO_SUCH_CONVERSATION)
+            raise TwilioRefused(operation, "there is no such conversation", status=404, code=_NOT_FOUND)
 
     def _add(self, spec: WebhookSpec) -> ScopedWebhook:
         self._made += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from router.model.request import TwilioRequest
+from router.model.twilio import NOTHING
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from router.model.call import ConversationRef
     from router.model.gateway import Gateway, Message
+    from router.model.twilio import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,10 @@ class ReadOnly:
         _read: Mapping[str, Any] | None = None,
     ) -> None:
         """Change nothing."""
+
+    async def request(self, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING) -> Any:
+        """Pass a read on; make no write."""
+        asked = TwilioRequest.checked(method, url, form, query)
+        if asked.is_read:
+            return await self.gateway.request(method, url, query=query)
+        return asked.unmade_answer

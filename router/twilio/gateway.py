@@ -1,7 +1,8 @@
-"""The verbs that the swap, the way back and the check of flows ask of Twilio: the official SDK on our transport."""
+"""The verbs that swap, way back, check of flows and plugins ask of Twilio: the official SDK on our transport."""
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from twilio.rest import Client
 from router import __version__
 from router.clock import Clock
 from router.errors import SettingsError, TwilioError, TwilioRefused, TwilioUncertain
+from router.model.request import TwilioRequest
 from router.model.sids import checked_sid, is_sid
+from router.model.twilio import NOTHING
 from router.twilio.reading import attributes_of, attributes_text, execution_of, flow_of, message_of, webhook_of
 from router.twilio.retry import pause_before_repeat
 from router.twilio.transport import OPERATION, Limits, RequestRecord, Transport
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from router.model.execution import Execution
     from router.model.flow import FlowRevision
     from router.model.gateway import Message
+    from router.model.twilio import Fields
     from router.model.webhook import ScopedWebhook, WebhookSpec
 
 Found = TypeVar("Found")
@@ -115,6 +119,7 @@ class TwilioGateway:
             environment={"TWILIO_ACCOUNT_SID": credentials.account_sid},  # an empty one would mean os.environ
             user_agent_extensions=[f"handover-router/{__version__}"],
         )
+        self._client = client
         # Named here and not at the first call: the SDK imports the resources when they are first named.
         self._services = client.conversations.v1.services
         self._flows = client.studio.v2.flows
@@ -247,6 +252,13 @@ class TwilioGateway:
             found = await self.fetch_execution(flow, sid)
             if found is not None and found.is_active:
                 raise
+
+    async def request(self, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING) -> Any:
+        """Ask what a plugin asks (``Twilio`` of ``router/model``); a POST is repeated only if it was not taken up."""
+        asked = TwilioRequest.checked(method, url, form, query)
+        send = partial(self._client.request_async, asked.method, asked.url, params=asked.query, data=asked.form)
+        answer = await self._ask("plugin", send, is_safe_to_repeat=asked.method != "POST")
+        return json.loads(answer.text) if answer.text else None
 
     async def _revision(self, operation: str, resource: Any) -> FlowRevision | None:
         try:

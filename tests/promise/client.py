@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.errors import TwilioError, TwilioRefused, TwilioUncertain
 from router.model.execution import Execution
+from router.model.twilio import NOTHING
 from router.twilio.retry import pause_before_repeat
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from router.clock import Clock
     from router.model.call import ConversationRef
     from router.model.gateway import Message
+    from router.model.twilio import Fields
     from router.model.webhook import ScopedWebhook, WebhookSpec
     from tests.promise.place import Place, Run
     from tests.promise.twilio import Twilio
@@ -88,6 +90,9 @@ class Client:
             await self._ask(self._twilio.ask("change_attributes", lambda: self._twilio.write(place, changed)))
 
         await self._repeating(write, is_safe=True)
+
+    async def request(self, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING) -> Any:
+        raise AssertionError(f"no plugin asks here: {method} {url} {form} {query}")
 
     async def fetch_execution(self, flow: str, sid: str) -> Execution | None:
         def work() -> Execution | None:

@@ -157,3 +157,20 @@ async def test_attributes_can_be_read_in_the_end() -> None:
 
     await stage.change_attributes(CONVERSATION, add)
     assert stage.attributes == {"theirs": 1, "ours": 2}
+
+
+async def test_a_plugin_asks_nobody() -> None:
+    """Its writes are answered and not made, its reads find nothing, and what it asked can be looked at."""
+    stage, url = Stage(CONVERSATION), "https://conversations.twilio.com/v1/Conversations"
+    assert await stage.request("POST", url, form={"FriendlyName": "Chat"}) == {}
+    assert await stage.request("DELETE", f"{url}/CH1") is None
+    with pytest.raises(TwilioRefused, match=r"plugin: a test in routes\.yaml does not ask Twilio") as caught:
+        await stage.request("GET", url, query={"PageSize": "1"})
+    assert (caught.value.status, caught.value.code) == (404, 20404)
+    with pytest.raises(ValueError, match="begins with https://NAME"):
+        await stage.request("POST", "https://evil.example/")
+    assert [(asked.method, asked.form, asked.query) for asked in stage.asked] == [
+        ("POST", {"FriendlyName": ["Chat"]}, {}),
+        ("DELETE", {}, {}),
+        ("GET", {}, {"PageSize": ["1"]}),
+    ]
