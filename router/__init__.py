@@ -3,7 +3,8 @@
 from router.hooks.markers import hookimpl
 from router.model.handover import Decline, Handover
 from router.model.outcome import Outcome
+from router.model.twilio import Twilio
 
-__all__ = ["Decline", "Handover", "Outcome", "__version__", "hookimpl"]
+__all__ = ["Decline", "Handover", "Outcome", "Twilio", "__version__", "hookimpl"]
 
 __version__ = "0.1.0"
