@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from router.ledger.ledger import Ledger
     from router.model.gateway import Gateway
     from router.model.routes import Routes
+    from router.model.twilio import Twilio
     from router.swap.background import Background
 
 
@@ -48,6 +49,11 @@ class Desk:
     line: Line = field(default_factory=Line)
     owed: asyncio.Event = field(default_factory=asyncio.Event)
     new_id: Callable[[], str] = new_handover_id
+
+    @property
+    def twilio(self) -> Twilio:
+        """What plugins ask Twilio by."""
+        return self.gateway
 
     def rehearsing(self) -> Desk:
         """Give a desk at which a handover takes the same steps and changes nothing, in Twilio or in the ledger."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,7 +17,7 @@ from router.model.handover import Decline
 from router.model.outcome import Answer, Outcome
 from router.model.routes import OnError, Replay
 from router.model.tracing import REQUESTS
-from router.resolution import resolve, told
+from router.resolution import refusal, resolve, told
 from router.swap.execute import SwapFailed
 from router.swap.refusal import sentence_for
 from router.swap.swap import Swap
@@ -23,6 +25,7 @@ from router.swap.target import StudioFlow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from router.desk import Desk
     from router.ledger.row import Row
@@ -40,7 +43,8 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
     The answer comes within ``desk.deadline`` and is true when it is told; what is not finished by then goes on. What
     Twilio, a plugin or the ledger does wrong is told, not raised. Raises KeyError where ``call.path`` is no tool's.
     """
-    found = resolve(call, desk.routes, desk.new_id(), desk.clock.now())
+    until = desk.clock.monotonic() + desk.deadline
+    found = await _find(call, desk)
     if isinstance(found, Answer):
         return found
     if desk.line.is_full:
@@ -49,13 +53,28 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
     ticket = Ticket()
     work = desk.begin(_perform(wish_of(call, found), found, ticket, desk.rehearsing() if found.route.dry_run else desk))
     desk.line.join(work)
-    await ticket.wait(work, desk.deadline)
+    await ticket.wait(work, until - desk.clock.monotonic())
     if ticket.answer:
         return ticket.answer
     if ticket.has_begun:
         return found.tell(Outcome.PENDING, "pending", LATE)
     ticket.is_withdrawn = True
     return found.tell(Outcome.FAILED, "busy", LATE)
+
+
+async def _find(call: ToolCall, desk: Desk) -> Resolved | Answer:
+    """Find what the call asks for; where plugins choose the intent, they are asked before anything is touched."""
+    tool, handover_id, at = desk.routes.tools[call.path], desk.new_id(), desk.clock.now()
+    chosen = ""
+    if tool.intents and call.conversation is not None and not tool.out_of_order:
+        try:
+            async with asyncio.timeout(desk.deadline):
+                chosen = await desk.plugins.choose_intent(call, tool, tool.route.plugins)
+        except PluginFailed as failed:
+            return refusal(call, tool, handover_id, Outcome.FAILED, "failure", str(failed))
+        except TimeoutError:
+            return refusal(call, tool, handover_id, Outcome.FAILED, "busy", LATE)
+    return resolve(call, desk.routes, handover_id, at, chosen)
 
 
 async def _perform(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> None:
@@ -76,11 +95,12 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
     try:
         async with desk.line.place(desk.deadline):
             ticket.begin()
-            handover = await desk.plugins.before_swap(found.handover, found.route.plugins, desk.routes.flow_sid)
+            uses, listed = found.route.plugins, desk.routes.flow_sid
+            handover = await desk.plugins.before_swap(found.handover, uses, listed, desk.twilio)
             await case.note_wish(handover.flow, handover.message)
             found = replace(found, handover=handover)
             swap = await _prepare(found, desk)
-            attached = await swap.attach(case.note_removed)
+            attached = await swap.attach(case.note_removed, _around(found, desk))
     except Withdrawn:
         await case.fail(found.tell(Outcome.FAILED, "busy", LATE), ticket)
     except Decline as declined:
@@ -101,13 +121,12 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
         await case.accept(answer, attached, ticket)
         await case.let_go(partial(swap.release, attached.plan))
         if not found.route.dry_run:
-            await desk.plugins.after_swap(found.handover, answer.outcome, found.route.plugins)
+            await desk.plugins.after_swap(found.handover, answer.outcome, found.route.plugins, desk.twilio)
 
 
 async def _prepare(found: Resolved, desk: Desk) -> Swap:
     """Say what is wanted, with the attributes that the plugins give."""
     handover, route, plugins = found.handover, found.route, desk.plugins
-    contributors = [use for use in route.plugins if plugins.contributes((use,))]
     return Swap(
         gateway=desk.gateway,
         conversation=handover.where,
@@ -115,9 +134,16 @@ async def _prepare(found: Resolved, desk: Desk) -> Swap:
         agents=desk.routes.agent_webhooks,
         identity=found.identity,
         replay=route.replay is Replay.LAST_MESSAGE,
-        attributes=await plugins.add_attributes(handover, contributors),
-        attributes_required=any(use.on_error is OnError.STOP for use in contributors),
+        attributes=await plugins.add_attributes(handover, route.plugins),
+        attributes_required=any(use.on_error is OnError.STOP for use in plugins.contributors(route.plugins)),
     )
+
+
+def _around(found: Resolved, desk: Desk) -> AbstractAsyncContextManager[None]:
+    """Give what the plugins put around the writes; a dry run writes nothing."""
+    if found.route.dry_run:
+        return nullcontext()
+    return desk.plugins.around_swap(found.handover, found.route.plugins, desk.twilio)
 
 
 def _success(found: Resolved, attached: Attached) -> Answer:
@@ -150,4 +176,4 @@ async def _fail(
     if isinstance(error, LedgerError):
         ticket.tell(answer)  # nothing was changed, and that is true whenever the ledger works again
     await case.fail(answer, ticket, lost)
-    await case.desk.plugins.swap_failed(found.handover, error, found.route.plugins)
+    await case.desk.plugins.swap_failed(found.handover, error, found.route.plugins, case.desk.twilio)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from router.model.handover import Handover
@@ -50,26 +51,22 @@ def told(handover: Handover, outcome: Outcome, sentence: str, detail: str = "", 
     return Answer(outcome, one_sentence(sentence), *where, detail=detail, key=key)
 
 
-def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime) -> Resolved | Answer:
+def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime, chosen: str = "") -> Resolved | Answer:
     """Find what ``call``, which came ``at`` a time in UTC, asks for; an Answer is a refusal: nothing was touched.
 
-    Raises KeyError unless ``call.path`` is one of ``routes.tools``.
+    ``chosen`` is the intent that a plugin chose, and goes before what the inputs name. Raises KeyError unless
+    ``call.path`` is one of ``routes.tools``.
     """
     tool = routes.tools[call.path]
     inputs = inputs_of(call, tool)
-    words = {"tool": tool.path, "intent": "", "identity": str(call.identity or ""), "known": ", ".join(tool.intents)}
-
-    def refuse(outcome: Outcome, key: str, detail: str = "") -> Answer:
-        sentence = render(getattr(tool.route.messages, key), words, inputs)
-        return Answer(outcome, sentence, handover_id, tool.path, detail=detail, key=key)
-
+    refuse = partial(refusal, call, tool, handover_id)
     if tool.out_of_order or call.conversation is None:
         return refuse(*(_OUT_OF_ORDER if tool.out_of_order else _NO_CONVERSATION))
-    intent = find_intent(tool, inputs)
+    intent = tool.intents[chosen] if chosen else find_intent(tool, inputs)
     if tool.intents and intent is None:
         return refuse(Outcome.UNKNOWN_INTENT, "unknown_intent")
-    route = intent.route if intent else tool.route
-    words["intent"] = intent.name if intent else ""
+    route, name = (intent.route, intent.name) if intent else (tool.route, "")
+    refuse = partial(refuse, intent=name)
     try:
         flow = _set_by_url(call, tool, "flowSid")
         success = _set_by_url(call, tool, "successMessage")
@@ -83,17 +80,25 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime) -> R
     handover = Handover(
         id=handover_id,
         tool=tool.path,
-        intent=words["intent"],
+        intent=name,
         flow=flow or route.flow,
-        message=one_sentence(success) or render(route.messages.success, words, inputs),
+        message=one_sentence(success) or render(route.messages.success, _words(call, tool, name), inputs),
         conversation=call.conversation.sid,
         service=call.conversation.service,
-        identity=words["identity"],
+        identity=str(call.identity or ""),
         inputs=inputs,
         caller=call.caller,
         at=at,
     )
     return Resolved(handover, route, call.identity)
+
+
+def refusal(
+    call: ToolCall, tool: Tool, handover_id: str, outcome: Outcome, key: str, detail: str = "", *, intent: str = ""
+) -> Answer:
+    """Refuse ``call`` with the sentence that its tool has under ``key``."""
+    sentence = render(getattr(tool.route.messages, key), _words(call, tool, intent), inputs_of(call, tool))
+    return Answer(outcome, sentence, handover_id, tool.path, detail=detail, key=key)
 
 
 def inputs_of(call: ToolCall, tool: Tool) -> dict[str, Any]:
@@ -112,6 +117,11 @@ def find_intent(tool: Tool, inputs: Mapping[str, Any]) -> Intent | None:
 def reserved(tool: Tool) -> frozenset[str]:
     """Name what the model must not set, since this tool's URL may: the model never names a flow."""
     return frozenset(spelling for name in tool.query for spelling in SPELLINGS[name])
+
+
+def _words(call: ToolCall, tool: Tool, intent: str) -> dict[str, str]:
+    known = ", ".join(tool.intents)
+    return {"tool": tool.path, "intent": intent, "identity": str(call.identity or ""), "known": known}
 
 
 def _set_by_url(call: ToolCall, tool: Tool, name: str) -> str:

@@ -62,7 +62,7 @@ MAY_KNOW = {
     | {"router.bundled", "router.config", "router.hooks", "router.log", "router.rehearsal", "router.sandbox"}
     | {"router.definitions", "router.explanation", "router.serving", "router.settings", "router.web"}
     | {"router.hand_back", "router.ledger", "router.online", "router.twilio"},
-    "router": {"router.hooks", "router.model"},
+    "router": {"router.errors", "router.hooks", "router.model"},
 }
 """Each room and the rooms that it may import, types included."""
 
@@ -120,7 +120,10 @@ def test_plugins_use_the_public_names_alone() -> None:
 def test_the_public_names_are_those_listed() -> None:
     """``router`` offers what ``__all__`` lists, sorted, and each of it is there."""
     assert router.__all__ == sorted(router.__all__)
-    assert router.__all__ == ["Decline", "Handover", "Outcome", "Twilio", "__version__", "hookimpl"]
+    assert router.__all__ == [
+        *("Decline", "Handover", "Outcome", "Twilio", "TwilioError", "TwilioRefused"),
+        *("__version__", "hookimpl"),
+    ]
     assert all(hasattr(router, name) for name in router.__all__)
 
 

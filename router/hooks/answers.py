@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Final
 
 from router.hooks.failure import NoAnswer
-from router.model.handover import Handover
+from router.model.handover import Decline, Handover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.model.routes import Tool
+
+
+LARGEST_JSON: Final = 16 * 1024
+"""Characters that the JSON of a plugin's attributes may have: all attributes of a conversation have 16 kB."""
+
+LONGEST_SENTENCE: Final = 64 * 1024
+"""Characters that a sentence for the model may have."""
+
+LONGEST_NAME: Final = 200
+"""Characters that the name of an intent or of a target may have."""
+
+MOST: Final = 100
+"""So many endpoints, and so many targets, one plugin may give."""
+
+_ENCODER: Final = json.JSONEncoder(allow_nan=False)
 
 
 def replacement(handover: Handover, listed: Callable[[str], str | None], answer: Any) -> Handover:
@@ -17,16 +38,39 @@ def replacement(handover: Handover, listed: Callable[[str], str | None], answer:
     """
     if answer is None:
         return handover
-    if not isinstance(answer, Handover):
+    if type(answer) is not Handover:
         raise NoAnswer(f"returned {_kind(answer)}, expected None or handover.replace(...)")
     if not (isinstance(answer.flow, str) and isinstance(answer.message, str)):
         raise NoAnswer("returned a handover whose flow or message is no text")
-    if answer != handover.replace(flow=answer.flow, message=answer.message):
+    message = _bounded(answer.message, "a message")
+    changed = handover.replace(flow=str.__str__(answer.flow), message=message)
+    if answer != changed:
         raise NoAnswer("returned a handover that differs in more than flow and message")
-    flow = listed(answer.flow)
+    flow = listed(changed.flow)
     if flow is None:
-        raise NoAnswer(f"chose the flow {answer.flow[:40]!r}, which is not in 'flows'")
-    return answer.replace(flow=flow)
+        raise NoAnswer(f"chose the flow {changed.flow[:40]!r}, which is not in 'flows'")
+    return changed.replace(flow=flow)
+
+
+def declined(error: Decline) -> Decline:
+    """Take the word of a guard that stops a handover, as one of ours."""
+    sentence = getattr(error, "sentence", None)
+    if not isinstance(sentence, str):
+        raise NoAnswer("declined without a sentence for the model")
+    return Decline(_bounded(sentence, "a sentence"))
+
+
+def chosen(tool: Tool, answer: Any) -> str:
+    """Take the name or an alias of an intent of ``tool``, and give its name; None chooses none."""
+    if answer is None:
+        return ""
+    if not isinstance(answer, str):
+        raise NoAnswer(f"returned {_kind(answer)}, expected None or the name of an intent")
+    intent = tool.find(str.__str__(answer)) if len(answer) <= LONGEST_NAME else None
+    if intent is None:
+        known = ", ".join(tool.intents)
+        raise NoAnswer(f"chose the intent {answer[:40]!r}, which the tool does not have (it has: {known})")
+    return intent.name
 
 
 def attributes(answer: Any) -> dict[str, Any]:
@@ -37,16 +81,67 @@ def attributes(answer: Any) -> dict[str, Any]:
         raise NoAnswer(f"returned {_kind(answer)}, expected a dict of names and JSON values")
     try:
         # The copy is the proof that it is JSON, and what the plugin does to its own later is not felt.
-        copied: dict[str, Any] = json.loads(json.dumps(dict(answer), allow_nan=False))
+        copied: dict[str, Any] = json.loads(_encoded(dict(answer)))
     except (TypeError, ValueError, RecursionError) as error:
         raise NoAnswer(f"returned what is not JSON: {error}") from error
     return copied
 
 
+def surroundings(answer: Any) -> AbstractAsyncContextManager[Any]:
+    """Take an async context manager."""
+    if not isinstance(answer, AbstractAsyncContextManager):
+        raise NoAnswer(f"returned {_kind(answer)}, expected an async context manager, as of @asynccontextmanager")
+    return answer
+
+
+def endpoints(answer: Any) -> tuple[Any, ...]:
+    """Take a list of Starlette routes, known by what they can do; None gives none."""
+    if answer is None:
+        return ()
+    if not isinstance(answer, list | tuple) or not all(
+        callable(getattr(route, "matches", None)) and callable(getattr(route, "handle", None)) for route in answer
+    ):
+        raise NoAnswer(f"returned {_kind(answer)}, expected a list of Starlette routes")
+    if len(answer) > MOST:
+        raise NoAnswer(f"returned {len(answer)} endpoints, expected at most {MOST}")
+    return tuple(answer)
+
+
+def targets(answer: Any) -> dict[str, Any]:
+    """Take a mapping of names to targets; None gives none."""
+    if answer is None:
+        return {}
+    if not isinstance(answer, Mapping):
+        raise NoAnswer(f"returned {_kind(answer)}, expected a dict of names and targets")
+    if len(answer) > MOST:
+        raise NoAnswer(f"returned {len(answer)} targets, expected at most {MOST}")
+    for name in answer:
+        if not (isinstance(name, str) and 0 < len(name) <= LONGEST_NAME):
+            raise NoAnswer(f"returned a target whose name is no text of 1 to {LONGEST_NAME} characters")
+    return {str.__str__(name): target for name, target in answer.items()}
+
+
 def nothing(answer: Any) -> None:
-    """Take an observer's answer: there is none to give."""
+    """Take the answer of a hook that has none to give."""
     if answer is not None:
-        raise NoAnswer(f"returned {_kind(answer)}, but nobody reads what an observer returns")
+        raise NoAnswer(f"returned {_kind(answer)}, but nobody reads what it returns")
+
+
+def _encoded(value: Any) -> str:
+    pieces: list[str] = []
+    size = 0
+    for piece in _ENCODER.iterencode(value):
+        size += len(piece)
+        if size > LARGEST_JSON:
+            raise NoAnswer(f"returned more than {LARGEST_JSON} characters of JSON")
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+def _bounded(text: str, what: str) -> str:
+    if len(text) > LONGEST_SENTENCE:
+        raise NoAnswer(f"gave {what} of {len(text)} characters, expected at most {LONGEST_SENTENCE}")
+    return str.__str__(text)
 
 
 def _kind(answer: Any) -> str:

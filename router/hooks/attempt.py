@@ -4,71 +4,121 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from router.hooks.failure import NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from router.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a call went: ``answer`` counts only where ``error`` is None."""
+    """How a call went: ``answer`` counts only where ``error`` is None; ``held`` are seconds of the event loop."""
 
     answer: Any
     error: BaseException | None
     seconds: float
+    held: float = 0.0
 
 
 class Attempts:
-    """Makes calls with one deadline, in seconds, for each.
+    """Makes calls that have a deadline.
 
     A coroutine that is not done in time is cancelled and left behind. A plain function cannot be interrupted: it runs
     on the event loop, and its answer counts no more when it comes late.
     """
 
-    def __init__(self, deadline: float, clock: Clock) -> None:
-        self.deadline = deadline
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._running: set[asyncio.Task[tuple[Any, BaseException | None]]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
-    async def make(self, call: Callable[[], Any], accept: Callable[[Any], Any]) -> Attempt:
-        """Call, await what is awaitable, and let ``accept`` turn the answer into what counts, or raise.
-
-        Raises nothing but the CancelledError of whoever awaits this: all that comes out of the plugin,
-        SystemExit, KeyboardInterrupt and its own CancelledError too, is the attempt's ``error``.
-        """
-        started = self._clock.monotonic()
-        answer, error = await self._ask(call, accept)
-        seconds = self._clock.monotonic() - started
-        if error is None and seconds > self.deadline:
-            error = NoAnswer(f"the answer came after {seconds:.1f} s, the deadline is {self.deadline:g} s")
-        return Attempt(answer, error, seconds)
-
-    async def _ask(self, call: Callable[[], Any], accept: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
-        try:
-            answer = call()
-            if not inspect.isawaitable(answer):
-                return accept(answer), None
-        except BaseException as error:  # noqa: BLE001 - a plugin's SystemExit must not end the server
-            return None, error
-        # A task of its own tells the plugin's cancellation from ours, and can be left behind when it will not end.
-        task = asyncio.ensure_future(_settled(answer, accept))
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task that may be left behind: it is kept until it ends."""
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
+
+    async def make(self, call: Callable[[], Any], accept: Callable[[Any], Any], deadline: float) -> Attempt:
+        """Call, await what is awaitable, and let ``accept`` turn the answer into what counts, or raise.
+
+        What ``accept`` gives is awaited too, where it is awaitable; all of it within ``deadline`` seconds. Raises
+        nothing but the CancelledError of whoever awaits this: all that comes out of the plugin, SystemExit,
+        KeyboardInterrupt and its own CancelledError too, is the attempt's ``error``.
+        """
+        started = self._clock.monotonic()
+        answer, is_awaitable, error = _tried(call)
+        held = self._clock.monotonic() - started
+        if error is None and not is_awaitable:
+            answer, is_awaitable, error = _tried(partial(accept, answer))
+            accept = _as_it_is
+        if is_awaitable:
+            answer, error = await self._wait(answer, accept, deadline)
+        seconds = self._clock.monotonic() - started
+        if error is None and seconds > deadline:
+            error = NoAnswer(f"the answer came after {seconds:.1f} s, the deadline is {deadline:.2g} s")
+        return Attempt(answer, error, seconds, held)
+
+    def make_at_once(self, call: Callable[[], Any], accept: Callable[[Any], Any]) -> Attempt:
+        """Call where no event loop runs, as ``make`` does; raises KeyboardInterrupt, which is the operator's."""
+        started = self._clock.monotonic()
+        answer, error = None, None
         try:
-            await asyncio.wait({task}, timeout=self.deadline)
+            answer = accept(answered_at_once(call))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - whatever ends one plugin, SystemExit too, the others still load
+            error = raised
+        return Attempt(answer, error, self._clock.monotonic() - started)
+
+    async def _wait(
+        self, answer: Awaitable[Any], accept: Callable[[Any], Any], deadline: float
+    ) -> tuple[Any, BaseException | None]:
+        # A task of its own tells the plugin's cancellation from ours, and can be left behind when it will not end.
+        task = self.start(_settled(answer, accept))
+        try:
+            await asyncio.wait({task}, timeout=None if deadline == math.inf else deadline)
         finally:
             task.cancel()
-        return task.result() if task.done() else (None, NoAnswer(f"no answer within {self.deadline:g} s"))
+        result: tuple[Any, BaseException | None] = (None, NoAnswer(f"no answer within {deadline:.2g} s"))
+        return task.result() if task.done() else result
+
+
+def answered_at_once(call: Callable[[], Any]) -> Any:
+    """Call a function, also where it is ``async def`` and has nothing to wait for; else its coroutine is closed."""
+    answer = call()
+    if not inspect.iscoroutine(answer):
+        return answer
+    try:
+        answer.send(None)
+    except StopIteration as done:
+        return done.value
+    answer.close()
+    return answer
+
+
+def _tried(step: Callable[[], Any]) -> tuple[Any, bool, BaseException | None]:
+    """Take a step: its answer, whether that is to be awaited, and what came instead of it."""
+    try:
+        answer = step()
+        return answer, inspect.isawaitable(answer), None
+    except BaseException as error:  # noqa: BLE001 - a plugin's SystemExit must not end the server
+        return None, False, error
 
 
 async def _settled(answer: Awaitable[Any], accept: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
     try:
-        return accept(await answer), None
+        accepted = accept(await answer)
+        return await accepted if inspect.isawaitable(accepted) else accepted, None
     except BaseException as error:  # noqa: BLE001 - SystemExit out of a task would stop the event loop
         return None, error
+
+
+def _as_it_is(answer: Any) -> Any:
+    return answer

@@ -30,7 +30,8 @@ class FoundPlugin:
     """A plugin that could be switched on.
 
     ``name`` is its file's or entry point's, with ``-`` for ``_``; ``title`` what it calls itself; ``source`` the file,
-    or the entry point as text; ``hooks`` what it implements.
+    or the entry point as text; ``hooks`` what it implements. The plain functions of one that is ``blocking`` run in
+    threads; ``background`` are the hooks that are called from the ledger alone.
     """
 
     name: str
@@ -40,6 +41,8 @@ class FoundPlugin:
     version: str = ""
     title: str = ""
     config_schema: Mapping[str, Any] | None = None
+    blocking: bool = False
+    background: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ class _Search:
                 version=seen.info.get("version", ""),
                 title=seen.info.get("name", ""),
                 config_schema=seen.info.get("config_schema"),
+                blocking=seen.info.get("blocking", False),
+                background=seen.background,
             )
 
 

@@ -46,12 +46,13 @@ class PluginReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What one hook of one plugin has done since the start: calls, failed calls, and seconds in all."""
+class CallRecord:
+    """One call, for the figures of the app: its ``seconds``, and for how many it held the event loop too long."""
 
-    calls: int = 0
-    failures: int = 0
-    seconds: float = 0.0
+    plugin: str
+    hook: str
+    seconds: float
+    blocked: float
 
 
 def reason_of(error: BaseException, file: str = "") -> str:

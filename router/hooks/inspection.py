@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pluggy
 from jsonschema import Draft202012Validator, SchemaError
 
+from router.hooks.attempt import answered_at_once
 from router.hooks.markers import PROJECT
-from router.hooks.specs import ARGUMENTS, KINDS
+from router.hooks.specs import API, ARGUMENTS, BACKGROUND, KINDS
 from router.model.masking import fit
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _DEF: Final = re.compile(r"\s*(async\s+)?def\b")
 _INFO: Final = "plugin_info"
 _TEXTS: Final = ("name", "version")
-_KEYS: Final = (*_TEXTS, "config_schema")
+_KEYS: Final = (*_TEXTS, "config_schema", "api", "blocking", "background")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ class Inspection:
     info: Mapping[str, Any]
     faults: tuple[PluginFault, ...]
 
+    @property
+    def background(self) -> tuple[str, ...]:
+        """The hooks that run in the background."""
+        wanted = self.info.get("background", False)
+        return BACKGROUND if wanted is True else tuple(wanted or ())
+
 
 def examine(plugin: object, name: str) -> Inspection:
     """Look at the functions that are marked, at those that lack the mark, and at what ``plugin_info`` returns.
@@ -60,7 +67,7 @@ def examine(plugin: object, name: str) -> Inspection:
     described = next((impl.function for hook, impl in found if hook == _INFO), None)
     info: Any = {}
     if described is not None and not faults:
-        info = _answer(described)
+        info = answered_at_once(described)  # what waits answers no dict, and so is a fault at its place
         faults = [_at(described, message) for message in _misdescribed(info)]
     implemented = {hook for hook, _impl in found}
     return Inspection(tuple(hook for hook in KINDS if hook in implemented), info, tuple(faults))
@@ -82,6 +89,9 @@ def _complaints(hook: str, impl: pluggy.HookImpl) -> Iterator[str]:
     if impl.wrapper or impl.hookwrapper:
         yield f"'{hook}' is marked as a wrapper, and wrappers are not called here: implement the hook itself"
         return
+    if inspect.isgeneratorfunction(impl.function) or inspect.isasyncgenfunction(impl.function):
+        remedy = ": put @asynccontextmanager below @hookimpl" if hook == "around_swap" else ""
+        yield f"'{hook}' has a 'yield', so calling it would not run it{remedy}"
     known = ARGUMENTS[hook]
     for name in impl.argnames:
         if name not in known:
@@ -89,19 +99,6 @@ def _complaints(hook: str, impl: pluggy.HookImpl) -> Iterator[str]:
     for parameter in inspect.signature(impl.function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
             yield f"'{hook}' takes '{parameter.name}' by keyword only: remove the '*' before it"
-
-
-def _answer(function: Callable[..., Any]) -> Any:
-    """Call ``plugin_info``, also where it is ``async def``: there is nothing that it could have to wait for."""
-    answer = function()
-    if not inspect.iscoroutine(answer):
-        return answer
-    try:
-        answer.send(None)
-    except StopIteration as done:
-        return done.value
-    answer.close()
-    return answer  # no dict, and so a fault at its place
 
 
 def _misdescribed(info: Any) -> Iterator[str]:
@@ -113,6 +110,7 @@ def _misdescribed(info: Any) -> Iterator[str]:
             yield f"plugin_info has the key {fit(repr(key))}{_guess(key, _KEYS)} (it may have: {', '.join(_KEYS)})"
         elif key in _TEXTS and not isinstance(value, str):
             yield f"plugin_info's '{key}' is {type(value).__name__}, expected a text"
+    yield from _miswished(info)
     schema = info.get("config_schema")
     if isinstance(schema, dict):
         try:
@@ -121,6 +119,24 @@ def _misdescribed(info: Any) -> Iterator[str]:
             yield f"plugin_info's 'config_schema' is no JSON Schema: {error.json_path}: {fit(error.message)}"
     elif schema is not None:
         yield f"plugin_info's 'config_schema' is {type(schema).__name__}, expected a dict: a JSON Schema"
+
+
+def _miswished(info: Mapping[Any, Any]) -> Iterator[str]:
+    """Say what is wrong about how a plugin wants to be called."""
+    api, blocking, background = info.get("api", API), info.get("blocking", False), info.get("background", False)
+    if type(api) is not int:
+        yield f"plugin_info's 'api' is {type(api).__name__}, expected {API}"
+    elif api != API:
+        yield f"it was written for version {api} of the plugin API, and this router has {API}: take another of the two"
+    if not isinstance(blocking, bool):
+        yield f"plugin_info's 'blocking' is {type(blocking).__name__}, expected true or false"
+    if not isinstance(background, bool | list | tuple):
+        yield f"plugin_info's 'background' is {type(background).__name__}, expected true, false or a list of hooks"
+    elif not isinstance(background, bool):
+        for hook in background:
+            if hook not in BACKGROUND:
+                may = f"{_guess(hook, BACKGROUND)} (it may name: {', '.join(BACKGROUND)})"
+                yield f"plugin_info's 'background' names {fit(repr(hook))}{may}"
 
 
 def _guess(word: object, known: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,15 @@ from router.model.routes import OnError
 from router.rehearsal.blame import located
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-
-    import pluggy
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
 
     from router.hooks.host import PluginReport
+    from router.hooks.registry import Registry
+    from router.model.call import ToolCall
     from router.model.handover import Handover
     from router.model.outcome import Outcome
-    from router.model.routes import PluginUse
+    from router.model.routes import PluginUse, Tool
+    from router.model.twilio import Twilio
 
 
 class Cast(PluginHost):
@@ -33,67 +34,86 @@ class Cast(PluginHost):
 
     def __init__(
         self,
-        manager: pluggy.PluginManager,
+        registry: Registry,
         faults: PluginFaults,
         unusable: MutableMapping[str, str],
         tell: Callable[[PluginFailed], None],
         *,
         deadline: float = DEADLINE,
     ) -> None:
-        super().__init__(manager, deadline=deadline, report=self._note)
+        super().__init__(registry, deadline=deadline, report=self._note)
         self._ignores = faults is PluginFaults.IGNORE
-        self._manager = manager
         self._unusable = unusable
         self._tell_of = tell
         self._deadline = deadline
         self.declined_by = ""
         self.is_broken_off = False
 
+    async def choose_intent(self, call: ToolCall, tool: Tool, uses: Sequence[PluginUse]) -> str:
+        """Ask for the intent."""
+        with self._noted():
+            return await super().choose_intent(call, tool, self._at_hand("choose_intent", uses))
+
     async def before_swap(
-        self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None]
+        self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None], twilio: Twilio
     ) -> Handover:
-        """Ask the guards, and note who declines."""
-        try:
-            with self._noted():
-                return await super().before_swap(handover, self._at_hand("before_swap", uses), listed)
-        except Decline:
-            # This host is made for one test, so the guard that is counted last is the one that was asked last.
-            self.declined_by = [plugin for plugin, hook in self.figures if hook == "before_swap"][-1]
-            raise
+        """Ask the guards."""
+        with self._noted("before_swap"):
+            return await super().before_swap(handover, self._at_hand("before_swap", uses), listed, twilio)
 
     async def add_attributes(self, handover: Handover, uses: Sequence[PluginUse]) -> Mapping[str, Any]:
         """Gather the attributes."""
         with self._noted():
             return await super().add_attributes(handover, self._at_hand("add_attributes", uses))
 
-    async def after_swap(self, _handover: Handover, _outcome: Outcome, _uses: Sequence[PluginUse]) -> None:
+    @asynccontextmanager
+    async def around_swap(self, handover: Handover, uses: Sequence[PluginUse], twilio: Twilio) -> AsyncIterator[None]:
+        """Enter what the plugins put around the swap, and leave it."""
+        with self._noted("around_swap"):
+            async with super().around_swap(handover, self._at_hand("around_swap", uses), twilio):
+                yield
+
+    async def after_swap(
+        self, _handover: Handover, _outcome: Outcome, _uses: Sequence[PluginUse], _twilio: Twilio
+    ) -> None:
         """Tell nobody."""
 
-    async def swap_failed(self, _handover: Handover, _error: Exception, _uses: Sequence[PluginUse]) -> None:
+    async def swap_failed(
+        self, _handover: Handover, _error: Exception, _uses: Sequence[PluginUse], _twilio: Twilio
+    ) -> None:
         """Tell nobody."""
 
     @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _noted(self, hook: str = "") -> Iterator[None]:
+        """Note who declines in a guard's ``hook``, and that a plugin has failed."""
         try:
             yield
         except PluginFailed:
             self.is_broken_off = True
             raise
+        except Decline:
+            # This host is made for one test, so the guard that is counted last is the one that was asked last.
+            self.declined_by = [plugin for plugin, called in self.figures if called == hook][-1]
+            raise
 
     def _at_hand(self, hook: str, uses: Sequence[PluginUse]) -> list[PluginUse]:
-        """Give the plugins that can be asked; raises PluginFailed where one cannot and its fault is not ignored."""
+        """Give the plugins that can be asked; raises PluginFailed where one cannot and its fault is not ignored.
+
+        One that cannot be asked fails each handover that uses it, and any other hook that it implements.
+        """
+        asked = uses if hook == "before_swap" else [call.use for call in self.calls(hook, uses)]
         if self._ignores:
-            return [replace(use, on_error=OnError.CONTINUE) for use in uses if use.name not in self._unusable]
-        for use in uses:
+            return [replace(use, on_error=OnError.CONTINUE) for use in asked if use.name not in self._unusable]
+        for use in asked:
             if use.name in self._unusable:
                 failed = PluginFailed(hook, self._unusable[use.name], use.name)
                 self._tell_of(failed)
                 raise failed
-        return list(uses)
+        return list(asked)
 
     def _note(self, report: PluginReport) -> None:
         if report.seconds >= self._deadline:
             self._unusable[report.plugin] = "it gave no answer in time in an earlier test, and is not asked again"
         if not self._ignores:
-            reason = located(report.reason, self._manager.get_plugin(report.plugin), report.hook)
+            reason = located(report.reason, self.registry.plugins[report.plugin].plugin, report.hook)
             self._tell_of(PluginFailed(report.hook, reason, report.plugin))

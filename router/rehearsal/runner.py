@@ -16,7 +16,7 @@ from router.desk import Desk
 from router.errors import BadRequest
 from router.handover import hand_over
 from router.hooks.host import DEADLINE
-from router.hooks.specs import new_manager
+from router.hooks.registry import Registry
 from router.ledger.memory import MemoryLedger
 from router.log import new_log
 from router.rehearsal.cast import Cast
@@ -28,8 +28,6 @@ from router.swap.background import Background
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    import pluggy
 
     from router.hooks.discovery import FoundPlugin
     from router.model.call import ToolCall
@@ -55,10 +53,7 @@ async def run_tests(
     ``plugins`` are those that are switched on; whoever calls has started them, and says by ``unusable`` which could not
     be, and why. A call of a plugin may take ``deadline`` seconds.
     """
-    manager = new_manager()
-    for plugin in plugins:
-        manager.register(plugin.plugin, name=plugin.name)
-    rehearsal = _Rehearsal(routes, manager, dict(unusable), deadline)
+    rehearsal = _Rehearsal(routes, Registry.of(plugins), dict(unusable), deadline)
     results = tuple([await rehearsal.play(test) for test in tests])
     answers = (result.answer for result in results if result.answer)
     return Report(results, unreached(routes, answers), sum(1 for _route in all_routes(routes)))
@@ -67,11 +62,9 @@ async def run_tests(
 class _Rehearsal:
     """What the tests of one run share."""
 
-    def __init__(
-        self, routes: Routes, manager: pluggy.PluginManager, unusable: dict[str, str], deadline: float
-    ) -> None:
+    def __init__(self, routes: Routes, registry: Registry, unusable: dict[str, str], deadline: float) -> None:
         self._routes = routes
-        self._manager = manager
+        self._registry = registry
         self._unusable = unusable
         self._deadline = deadline
         self._log = new_log(io.StringIO())
@@ -88,7 +81,7 @@ class _Rehearsal:
 
     async def _make(self, call: ToolCall, test: RouteTest, started: float) -> Result:
         faults: list[BaseException] = []
-        cast = Cast(self._manager, test.plugin_faults, self._unusable, faults.append, deadline=self._deadline)
+        cast = Cast(self._registry, test.plugin_faults, self._unusable, faults.append, deadline=self._deadline)
         stage = set_up(call.conversation or CONVERSATION, call.identity, self._routes.agent_webhooks)
         clock = Clock(now=lambda: test.at)
         desk = Desk(

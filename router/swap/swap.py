@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from router.swap.refusal import NO_FREE_PLACE, is_outdated
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from router.model.call import ConversationRef, Identity
     from router.model.gateway import Gateway
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOKS: Final = 2
 """So often a swap is planned: once more where what was seen had changed by the time of the write."""
+
+_NOTHING: Final = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +60,27 @@ class Swap:
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     attributes_required: bool = True
 
-    async def attach(self, keep: Callable[[Sequence[ScopedWebhook]], Awaitable[None]]) -> Attached:
+    async def attach(
+        self,
+        keep: Callable[[Sequence[ScopedWebhook]], Awaitable[None]],
+        around: AbstractAsyncContextManager[None] = _NOTHING,
+    ) -> Attached:
         """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes.
 
-        ``keep`` is told which webhooks must make room, before they do; where it raises, nothing was changed.
+        ``keep`` is told which webhooks must make room, before they do; where it raises, nothing was changed. ``around``
+        is entered right before the first write, where one is needed, and left after the last.
         """
+        seen = await self._look()
+        if self.plan(seen).is_met:
+            return await self._attach(seen, keep)
+        async with around:
+            return await self._attach(seen, keep)
+
+    async def _attach(self, seen: Seen, keep: Callable[[Sequence[ScopedWebhook]], Awaitable[None]]) -> Attached:
         executor = Executor(self.gateway, self.conversation)
         looks = LOOKS
         while True:
             looks -= 1
-            seen = await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))
             plan = self.plan(seen)
             if plan.makes_room:
                 await keep(plan.makes_room)
@@ -74,8 +89,12 @@ class Swap:
             except SwapFailed as failed:
                 if failed.removed or not is_outdated(failed.cause) or not looks:
                     raise
+                seen = await self._look()
             else:
                 return Attached(plan, plan.is_met, doubtful, tuple(seen.webhooks), self._bystanders(seen.webhooks))
+
+    async def _look(self) -> Seen:
+        return await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))
 
     def _bystanders(self, present: Sequence[ScopedWebhook]) -> int:
         others = [webhook.spec for webhook in present if not self.agents.own(webhook)]

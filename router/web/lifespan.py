@@ -49,7 +49,7 @@ async def running(
         await stack.enter_async_context(gateway)
         try:
             await stack.enter_async_context(ledger)
-            await start_plugins(begun)
+            await start_plugins(begun, desk.twilio)
         except (ConfigError, LedgerError) as error:
             _tell_refusal(error, desk)
             app.is_refused = True
@@ -58,7 +58,7 @@ async def running(
         async with _watching(reloader, poll, heeds_hup=heeds_hup), _making(rounds, desk):
             yield
             workshop.close()
-        await reloader.live.desk.plugins.stop()
+        await reloader.live.desk.plugins.stop(desk.twilio)
 
 
 @contextlib.asynccontextmanager

@@ -157,7 +157,7 @@ class Reloader:
                 self.live = replace(old, refused="", available=new.available)
                 result = Result.DEGRADED if old.frozen else Result.UNCHANGED
                 return Receipt(result, old.digest, frozen=old.frozen, recovered=bool(old.refused))
-            await start_plugins(attempt.loaded)
+            await start_plugins(attempt.loaded, new.desk.twilio)
         except HandoverError as error:
             self.live = replace(old, refused=_reason(error))
             return _refusal(error, old)
@@ -172,7 +172,7 @@ class Reloader:
     async def _succeed(self, old: Desk, new: Desk) -> None:
         """Tell the new plugins, and stop the old ones when the last call that uses them has ended."""
         await new.plugins.routes_reloaded(old.routes, new.routes)
-        await old.plugins.stop()
+        await old.plugins.stop(old.twilio)
         self._collect()
 
     async def keep(self, loaded: Loaded) -> None:

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from router.config import Loaded
     from router.hooks.failure import PluginFailed
     from router.model.place import Place
+    from router.model.twilio import Twilio
 
 
-async def start_plugins(loaded: Loaded) -> None:
+async def start_plugins(loaded: Loaded, twilio: Twilio) -> None:
     """Let the plugins get ready; raises ConfigError, placed at their entries, where one cannot."""
     places = {use.name: place for use, place in loaded.switched_on}
-    failures = await loaded.plugins.start([use for use, _place in loaded.switched_on])
+    failures = await loaded.plugins.start([use for use, _place in loaded.switched_on], twilio)
     if failures:
         raise ConfigError([_placed(failure, places[failure.plugin]) for failure in failures])
 
 
 def _placed(failure: PluginFailed, place: Place) -> Diagnostic:
-    return Diagnostic(*place, "plugin-start", f"the plugin '{failure.plugin}' did not start: {failure.reason}")
+    where = "" if failure.hook == "started" else f"{failure.hook}: "
+    return Diagnostic(*place, "plugin-start", f"the plugin '{failure.plugin}' did not start: {where}{failure.reason}")

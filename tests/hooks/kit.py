@@ -10,6 +10,7 @@ from router.hooks.discovery import discover
 from router.hooks.host import PluginHost, PluginReport
 from router.model.handover import Handover
 from router.model.routes import OnError, PluginUse
+from router.rehearsal.stage import CONVERSATION, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ HANDOVER = Handover(
     inputs={"intent": "refund", "order_id": "A-17"},
     caller="ai_assistants",
 )
+TWILIO = Stage(CONVERSATION)
 STOP = OnError.STOP
 CONTINUE = OnError.CONTINUE
 DEADLINE = 0.2

@@ -102,13 +102,13 @@ def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
         (
             "\n@hookimpl\ndef befor_swap(handover): ...\n",
             5,
-            "unknown hook 'befor_swap'; did you mean 'before_swap'? (the hooks are: plugin_info, started, before_swap,",
+            "unknown hook 'befor_swap'; did you mean 'before_swap'? (the hooks are: plugin_info, register_targets, st",
         ),
         ("@hookimpl\ndef zzz(): ...\n", 4, "unknown hook 'zzz' (the hooks are:"),
         (
             "@hookimpl(\n    tryfirst=True)\nasync def before_swap(handovr): ...\n",
             5,
-            "'before_swap' has no argument 'handovr'; did you mean 'handover'? (it has: handover, config)",
+            "'before_swap' has no argument 'handovr'; did you mean 'handover'? (it has: handover, config, twilio)",
         ),
         ("@hookimpl\ndef plugin_info(x): return {}\n", 4, "'plugin_info' has no argument 'x' (it has: none)"),
         ("@hookimpl\ndef before_swap(*, handover): ...\n", 4, "'before_swap' takes 'handover' by keyword only"),

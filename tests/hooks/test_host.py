@@ -14,7 +14,7 @@ from router.errors import HandoverError, TwilioBusy
 from router.hooks.discovery import discover
 from router.hooks.host import Figures, PluginFailed, PluginHost
 from router.hooks.specs import Kind
-from tests.hooks.kit import CONTINUE, FLOW, HANDOVER, LISTED, NIGHT, STOP, Bench, bench, use, write
+from tests.hooks.kit import CONTINUE, FLOW, HANDOVER, LISTED, NIGHT, STOP, TWILIO, Bench, bench, use, write
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -61,10 +61,10 @@ def calls_to(host: PluginHost, *names: str, on_error: OnError = STOP) -> dict[st
     """Each hook of a host, ready to be called for the plugins ``names``."""
     uses = [use(name, on_error) for name in names]
     return {
-        "before_swap": lambda: host.before_swap(HANDOVER, uses, LISTED.get),
+        "before_swap": lambda: host.before_swap(HANDOVER, uses, LISTED.get, TWILIO),
         "add_attributes": lambda: host.add_attributes(HANDOVER, uses),
-        "after_swap": lambda: host.after_swap(HANDOVER, Outcome.HANDED_OVER, uses),
-        "swap_failed": lambda: host.swap_failed(HANDOVER, TwilioBusy("create", "busy"), uses),
+        "after_swap": lambda: host.after_swap(HANDOVER, Outcome.HANDED_OVER, uses, TWILIO),
+        "swap_failed": lambda: host.swap_failed(HANDOVER, TwilioBusy("create", "busy"), uses, TWILIO),
     }
 
 
@@ -128,7 +128,7 @@ async def test_a_guard_may_decline(tmp_path: Path, define: str) -> None:
         later=implementation("before_swap", "raise ValueError"),
     )
     with pytest.raises(Decline) as declined:
-        await made.host.before_swap(HANDOVER, [use("no", CONTINUE), use("later")], LISTED.get)
+        await made.host.before_swap(HANDOVER, [use("no", CONTINUE), use("later")], LISTED.get, TWILIO)
     assert declined.value.sentence == "We are closed."
     assert made.reports == []
     assert set(made.host.figures) == {("no", "before_swap")}
@@ -138,7 +138,7 @@ async def test_a_late_decline_still_counts(tmp_path: Path) -> None:
     """A guard that blocked too long but said no is heard: handing over against it would be worse."""
     made = bench(tmp_path, no=implementation("before_swap", "time.sleep(0.25); raise Decline('No.')"))
     with pytest.raises(Decline):
-        await made.host.before_swap(HANDOVER, [use("no", CONTINUE)], LISTED.get)
+        await made.host.before_swap(HANDOVER, [use("no", CONTINUE)], LISTED.get, TWILIO)
 
 
 @pytest.mark.parametrize("hook", ["add_attributes", "after_swap", "swap_failed"])
@@ -155,8 +155,8 @@ async def test_guards_are_asked_in_the_order_of_the_route(tmp_path: Path) -> Non
     made = bench(tmp_path, **{name: implementation("before_swap", body) for name in ("a", "b", "c")})
     start = HANDOVER.replace(message="")
     uses = [use("c", mark="1"), use("a", mark="2"), use("b", mark="3")]
-    assert (await made.host.before_swap(start, uses, LISTED.get)).message == "123"
-    assert (await made.host.before_swap(start, uses[::-1], LISTED.get)).message == "321"
+    assert (await made.host.before_swap(start, uses, LISTED.get, TWILIO)).message == "123"
+    assert (await made.host.before_swap(start, uses[::-1], LISTED.get, TWILIO)).message == "321"
 
 
 async def test_tryfirst_and_trylast_go_before_the_order_of_the_route(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ async def test_tryfirst_and_trylast_go_before_the_order_of_the_route(tmp_path: P
         },
     )
     uses = [use(name) for name in "adbec"]
-    assert (await made.host.before_swap(HANDOVER.replace(message=""), uses, LISTED.get)).message == "ecdba"
+    assert (await made.host.before_swap(HANDOVER.replace(message=""), uses, LISTED.get, TWILIO)).message == "ecdba"
 
 
 @given(st.permutations("abcd"), st.integers(0, 4))
@@ -183,7 +183,7 @@ async def test_tryfirst_and_trylast_go_before_the_order_of_the_route(tmp_path: P
 async def test_any_order_and_any_choice_is_kept(four: Bench, order: list[str], chosen: int) -> None:
     """Those in ``uses`` are called in that order, and no others."""
     uses = [use(name) for name in order[:chosen]]
-    asked = await four.host.before_swap(HANDOVER.replace(message=""), uses, LISTED.get)
+    asked = await four.host.before_swap(HANDOVER.replace(message=""), uses, LISTED.get, TWILIO)
     assert asked.message == "".join(order[:chosen])
 
 
@@ -197,8 +197,8 @@ async def test_a_plugin_out_of_use_is_not_called(tmp_path: Path) -> None:
     """A host knows all plugins that are on, and a route uses some; a use without a plugin calls nothing."""
     made = bench(tmp_path, **{name: implementation("before_swap", "raise ValueError") for name in ("a", "b")})
     assert made.host.names == ("a", "b")
-    assert await made.host.before_swap(HANDOVER, [], LISTED.get) == HANDOVER
-    assert await made.host.before_swap(HANDOVER, [use("other")], LISTED.get) == HANDOVER
+    assert await made.host.before_swap(HANDOVER, [], LISTED.get, TWILIO) == HANDOVER
+    assert await made.host.before_swap(HANDOVER, [use("other")], LISTED.get, TWILIO) == HANDOVER
     assert await made.host.add_attributes(HANDOVER, [use("a")]) == {}
     assert made.host.figures == {}
 
@@ -208,7 +208,7 @@ async def test_a_use_may_spell_the_name_with_either_mark(tmp_path: Path) -> None
     made = bench(tmp_path, ask_first=implementation("before_swap", "raise Decline('No.')"))
     for name in ("ask-first", "ask_first"):
         with pytest.raises(Decline):
-            await made.host.before_swap(HANDOVER, [use(name)], LISTED.get)
+            await made.host.before_swap(HANDOVER, [use(name)], LISTED.get, TWILIO)
 
 
 async def test_an_implementation_gets_only_what_it_asks_for(tmp_path: Path) -> None:
@@ -244,8 +244,8 @@ async def test_observers_are_told_what_happened(tmp_path: Path, capsys: pytest.C
             print(handover.intent, error, config["x"])
         """,
     )
-    await made.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use("a", x=1)])
-    await made.host.swap_failed(HANDOVER, TwilioBusy("create", "busy"), [use("a", x=2)])
+    await made.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use("a", x=1)], TWILIO)
+    await made.host.swap_failed(HANDOVER, TwilioBusy("create", "busy"), [use("a", x=2)], TWILIO)
     assert capsys.readouterr().out == "refund True 1\nrefund create: busy 2\n"
     assert made.reports == []
 
@@ -264,7 +264,7 @@ async def test_config_cannot_be_changed(tmp_path: Path) -> None:
     """A plugin that writes into its config would change the route for every later call."""
     made = bench(tmp_path, a=implementation("before_swap", "config['x'] = 2"))
     uses = [use("a", CONTINUE, x=1)]
-    await made.host.before_swap(HANDOVER, uses, LISTED.get)
+    await made.host.before_swap(HANDOVER, uses, LISTED.get, TWILIO)
     assert uses[0].config == {"x": 1}
     assert "does not support item assignment" in made.reasons[0]
 
@@ -291,7 +291,7 @@ async def test_a_guard_may_change_flow_and_message_only(tmp_path: Path, answer: 
     """It may send a customer elsewhere, and never make another customer of them."""
     made = bench(tmp_path, a=implementation("before_swap", f"return {answer}"))
     with pytest.raises(PluginFailed) as failed:
-        await made.host.before_swap(HANDOVER, [use("a")], LISTED.get)
+        await made.host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
     assert failed.value.reason == reason
 
 
@@ -299,7 +299,7 @@ async def test_a_guard_may_send_a_customer_elsewhere(tmp_path: Path) -> None:
     """Flow and message of what it returns are taken, the flow by its Flow SID."""
     body = "return handover.replace(flow='night', message='We call you tomorrow.')"
     made = bench(tmp_path, a=implementation("before_swap", body))
-    changed = await made.host.before_swap(HANDOVER, [use("a")], LISTED.get)
+    changed = await made.host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
     assert (changed.flow, changed.message) == (NIGHT, "We call you tomorrow.")
     assert changed.replace(flow=FLOW, message=HANDOVER.message) == HANDOVER
 
@@ -385,14 +385,14 @@ async def test_two_plugins_that_give_one_name_are_both_named(tmp_path: Path) -> 
     assert made.host.figures["b", "add_attributes"].failures == 2
 
 
-async def test_contributes_says_whether_attributes_are_worth_reading(tmp_path: Path) -> None:
-    """Only a plugin in use that implements add_attributes counts."""
+async def test_contributors_say_whether_attributes_are_worth_reading(tmp_path: Path) -> None:
+    """Only a plugin in use that implements add_attributes is one."""
     made = bench(
         tmp_path, giver=implementation("add_attributes", "return {}"), guard=implementation("before_swap", "pass")
     )
-    assert made.host.contributes([use("guard"), use("giver")])
-    assert not made.host.contributes([use("guard")])
-    assert not made.host.contributes([])
+    assert [each.name for each in made.host.contributors([use("guard"), use("giver")])] == ["giver"]
+    assert made.host.contributors([use("guard")]) == ()
+    assert made.host.contributors([]) == ()
 
 
 async def test_two_hosts_share_nothing(tmp_path: Path) -> None:
@@ -410,18 +410,18 @@ async def test_calls_and_seconds_are_counted(tmp_path: Path) -> None:
     write(tmp_path, "a", implementation("before_swap", "pass"))
     ticks: Iterator[float] = (tick / 8 for tick in count())
     host = PluginHost.of(discover([tmp_path]).plugins.values(), Clock(monotonic=lambda: next(ticks)))
-    await host.before_swap(HANDOVER, [use("a")], LISTED.get)
+    await host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
     before = host.figures
-    await host.before_swap(HANDOVER, [use("a")], LISTED.get)
-    assert before == {("a", "before_swap"): Figures(calls=1, failures=0, seconds=0.125)}
-    assert host.figures == {("a", "before_swap"): Figures(calls=2, failures=0, seconds=0.25)}
+    await host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
+    assert before == {("a", "before_swap"): Figures(calls=1, seconds=0.25, p95=0.25, blocked=1)}
+    assert host.figures == {("a", "before_swap"): Figures(calls=2, seconds=0.5, p95=0.25, blocked=2)}
 
 
 async def test_a_host_that_nobody_listens_to_reports_to_nobody(tmp_path: Path) -> None:
     """The report is optional; the figures are there anyway."""
     write(tmp_path, "a", implementation("after_swap", "raise ValueError"))
     host = PluginHost.of(discover([tmp_path]).plugins.values())
-    await host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use("a")])
+    await host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use("a")], TWILIO)
     assert host.figures["a", "after_swap"].failures == 1
 
 
@@ -457,7 +457,7 @@ async def test_our_own_cancellation_is_never_swallowed(
 async def test_a_reason_is_one_short_line(tmp_path: Path, body: str, reason: str) -> None:
     """Whatever an exception's text is, the log gets a bounded, printable line that says where it was raised."""
     made = bench(tmp_path, a=implementation("after_swap", body))
-    await made.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use("a")])
+    await made.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use("a")], TWILIO)
     assert made.reasons == [f"a.after_swap: {reason}"]
 
 

@@ -1,0 +1,85 @@
+"""The calls of one hook for one route: worked out once, and kept as long as the route's list of plugins is."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from router.hooks.names import same_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pluggy
+
+    from router.hooks.discovery import FoundPlugin
+    from router.hooks.registry import Registry
+    from router.model.routes import PluginUse
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One implementation as one route uses it.
+
+    Where ``is_blocking`` it runs in a thread; where ``is_background`` it is called from the ledger alone.
+    """
+
+    impl: pluggy.HookImpl
+    hook: str
+    use: PluginUse
+    is_blocking: bool
+    is_background: bool
+    _config: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, impl: pluggy.HookImpl, hook: str, use: PluginUse, plugin: FoundPlugin) -> Call:
+        """Work out how ``plugin`` wants to be called."""
+        is_blocking = plugin.blocking and not inspect.iscoroutinefunction(inspect.unwrap(impl.function))
+        return cls(impl, hook, use, is_blocking, hook in plugin.background, MappingProxyType(use.config))
+
+    @property
+    def plugin(self) -> str:
+        """The plugin's name."""
+        return self.impl.plugin_name
+
+    @property
+    def file(self) -> str:
+        """The file that the implementation stands in."""
+        file: str = inspect.unwrap(self.impl.function).__code__.co_filename
+        return file
+
+    def with_given(self, given: Mapping[str, Any]) -> Any:
+        """Call the implementation with those of the given values that it asks for."""
+        values = {**given, "config": self._config}
+        wanted = [values[name] for name in self.impl.argnames]
+        return self.impl.function(*wanted, **{name: values[name] for name in self.impl.kwargnames if name in values})
+
+
+class CallLists:
+    """Knows for each list of uses which implementations of a hook are called, in which order."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        # By identity, as a config cannot be hashed; the list is kept with its calls, so that its id stays its own.
+        self._kept: dict[tuple[str, int], tuple[Sequence[PluginUse], tuple[Call, ...]]] = {}
+
+    def of(self, hook: str, uses: Sequence[PluginUse]) -> tuple[Call, ...]:
+        """Give the calls in their order; those for a tuple, which cannot change, are worked out once."""
+        if not (uses and self._registry.implementations[hook]):
+            return ()
+        key = (hook, id(uses))
+        if key in self._kept:
+            return self._kept[key][1]
+        calls = tuple(self._made(hook, uses))
+        if isinstance(uses, tuple):
+            self._kept[key] = uses, calls
+        return calls
+
+    def _made(self, hook: str, uses: Sequence[PluginUse]) -> list[Call]:
+        places = {same_name(use.name): place for place, use in enumerate(uses)}
+        wanted = [impl for impl in self._registry.implementations[hook] if impl.plugin_name in places]
+        wanted.sort(key=lambda impl: (impl.trylast - impl.tryfirst, places[impl.plugin_name]))
+        plugins = self._registry.plugins
+        return [Call.of(impl, hook, uses[places[impl.plugin_name]], plugins[impl.plugin_name]) for impl in wanted]
