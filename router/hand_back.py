@@ -33,6 +33,24 @@ async def hand_back(conversation: str, ledger: Ledger, clock: Clock, execution: 
         await ledger.wait(conversation, PAUSE)
 
 
+async def going_back(conversation: str, ledger: Ledger, clock: Clock, execution: str = "") -> Row | None:
+    """Give the row that a hand-back would set on its way, and change nothing; None where there is none to set.
+
+    Raises LedgerError.
+    """
+    way = Way(since=clock.now(), execution=execution)
+
+    def look(rows: Sequence[Row]) -> tuple[Row | Held | None, Sequence[Row]]:
+        found, changed = ask_back(rows, way, clock.now())
+        return (found if changed or isinstance(found, Held) else None), ()
+
+    while True:
+        found = await ledger.decide(conversation, look)
+        if not isinstance(found, Held):
+            return found
+        await ledger.wait(conversation, PAUSE)
+
+
 async def is_paved(row: Row, ledger: Ledger, clock: Clock, patience: float) -> bool:
     """Wait until the agent answers again beside the flow, ``patience`` seconds at the most, and say whether it does.
 

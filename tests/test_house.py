@@ -40,6 +40,7 @@ MAY_KNOW = {
     "router.aftercare": GROUND | {"router.case", "router.desk", "router.ledger", "router.runs", "router.swap"},
     "router.rounds": GROUND | {"router.aftercare", "router.desk", "router.ledger"},
     "router.hand_back": {"router.clock", "router.ledger"},
+    "router.record": GROUND | {"router.ledger"},
     "router.handover": GROUND
     | {"router.case", "router.desk", "router.entry", "router.hooks", "router.ledger", "router.line"}
     | {"router.resolution", "router.swap"},
@@ -52,7 +53,15 @@ MAY_KNOW = {
     "router.online": GROUND,
     "router.web": GROUND
     | {"router.callers", "router.config", "router.desk", "router.hand_back", "router.handover", "router.hooks"}
-    | {"router.ledger", "router.line", "router.rounds", "router.settings", "router.swap", "router.twilio"}
+    | {
+        "router.ledger",
+        "router.line",
+        "router.record",
+        "router.rounds",
+        "router.settings",
+        "router.swap",
+        "router.twilio",
+    }
     | {"router.workshop"},
     "router.sandbox": GROUND
     | {"router.bundled", "router.config", "router.log", "router.serving", "router.settings", "router.twilio"}

@@ -93,6 +93,10 @@ class PluginLife:
         """List the calls that ``hook`` means for ``uses``, in their order, those in the background too."""
         return self._lists.of(hook, uses)
 
+    def implements(self, hook: str) -> bool:
+        """Say whether any plugin has ``hook`` at all."""
+        return bool(self.registry.implementations[hook])
+
     def contributors(self, uses: Sequence[PluginUse]) -> Sequence[PluginUse]:
         """Give those of ``uses`` that give attributes: only where there are any is it worth reading what is there."""
         return tuple(call.use for call in self.calls("add_attributes", uses))

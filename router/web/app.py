@@ -6,12 +6,12 @@ import gc
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Match, Mount, Route
 
 from router.clock import Clock
 from router.config import LastGood, Source
@@ -32,6 +32,7 @@ from router.web.door import Door
 from router.web.endpoints import Operations, Tools
 from router.web.lifespan import App, running
 from router.web.metrics import Metrics
+from router.web.pages import PLACE, PluginPages
 from router.web.reload import Reloader, go_live
 from router.web.returns import Returns
 from router.workshop import Workshop
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
     from structlog.typing import FilteringBoundLogger
 
@@ -49,10 +51,12 @@ if TYPE_CHECKING:
     from router.config.loading import Attempt
     from router.config.watch import Watch
     from router.hooks.discovery import FoundPlugin
-    from router.hooks.failure import PluginReport
+    from router.hooks.failure import CallRecord, PluginReport
     from router.model.diagnostic import Diagnostic
     from router.settings import Settings
     from router.web.reload import Live
+
+_REMEDY: Final = "all calls wait for it meanwhile: make it an async def, or say 'blocking': True in its plugin_info"
 
 
 def create_app(
@@ -103,11 +107,12 @@ def create_app(
         Operations(reloader, door, metrics),
     )
     rounds = Rounds(lambda: reloader.live.desk, gateway, timedelta(days=settings.retention))
+    pages = PluginPages(reloader)
     app = App(
         lifespan=partial(
             running, gateway, ledger, rounds, reloader, loaded, workshop, poll=settings.poll, heeds_hup=owns_process
         ),
-        routes=_paths(tools, returns, operations),
+        routes=_paths(tools, returns, operations, pages),
         exception_handlers={ClientDisconnect: _hung_up},
     )
     app.state.reloader = reloader
@@ -148,7 +153,7 @@ def _tell(diagnostics: Iterable[Diagnostic], live: Live) -> None:
         log.error("degraded", trouble=trouble)
 
 
-def _paths(tools: Tools, returns: Returns, operations: Operations) -> list[Route]:
+def _paths(tools: Tools, returns: Returns, operations: Operations, pages: PluginPages) -> list[BaseRoute]:
     return [
         _OwnRoute("/healthz", operations.healthz),
         _OwnRoute("/readyz", operations.readyz),
@@ -156,6 +161,8 @@ def _paths(tools: Tools, returns: Returns, operations: Operations) -> list[Route
         _OwnRoute("/-/reload", operations.reload, methods=["POST"]),
         _OwnRoute("/-/hand-back", returns.hand_back, methods=["POST"]),
         _OwnRoute("/-/schema.json", operations.schema),
+        _OwnRoute("/-/plugins", operations.plugins),
+        Mount(PLACE, pages),
         Route("/{path:path}", _EveryMethod(tools)),
     ]
 
@@ -192,7 +199,13 @@ def _host_maker(
         metrics.plugin_failed(failure)
         log.warning("plugin failed", plugin=failure.plugin, hook=failure.hook, reason=failure.reason)
 
-    return partial(PluginHost.of, clock=clock, report=report)
+    def on_call(record: CallRecord) -> None:
+        metrics.called_plugin(record)
+        if record.blocked:
+            seconds = round(record.blocked, 3)
+            log.warning("plugin blocks", plugin=record.plugin, hook=record.hook, seconds=seconds, remedy=_REMEDY)
+
+    return partial(PluginHost.of, clock=clock, report=report, on_call=on_call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from router.callers.assistants import read_call
 from router.config.editor import merged_schema
 from router.errors import BadRequest, LedgerError
 from router.handover import hand_over
+from router.hooks.overview import overview
 from router.model.messages import render
 from router.model.outcome import Answer, Outcome
 from router.model.tracing import REQUESTS
@@ -141,6 +142,16 @@ class Operations:
         if receipt.frozen:
             told["degraded"] = [_frozen(each) for each in receipt.frozen]
         return JSONResponse(told)
+
+    async def plugins(self, request: WebRequest) -> Response:
+        """What the plugins in use are and have done, in their order, with the figures of each hook."""
+        live = self._reloader.live
+        wire = await read(request, live.desk.deadline)
+        if isinstance(wire, Response):
+            return wire
+        if not self._door.lets_in_operator(wire):
+            return PlainTextResponse("Forbidden", 403)
+        return JSONResponse({"plugins": overview(live.desk.plugins, live.desk.plugins.started)})
 
     async def schema(self, _request: WebRequest) -> Response:
         """The grammar of routes.yaml with the configs of the plugins that are installed, for an editor."""

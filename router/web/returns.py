@@ -9,7 +9,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from router.callers.flows import read_return
 from router.errors import BadRequest, LedgerError
-from router.hand_back import hand_back, is_paved
+from router.hand_back import going_back, hand_back, is_paved
+from router.model.handover import Decline
+from router.model.messages import one_sentence
+from router.record import handover_of, route_of
 from router.web.door import read
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from router.callers.flows import Return
     from router.desk import Desk
     from router.web.door import Door
-    from router.web.reload import Reloader
+    from router.web.reload import Live, Reloader
 
 
 class Returns:
@@ -31,9 +34,13 @@ class Returns:
     async def hand_back(self, request: WebRequest) -> Response:
         """Take note: 200, once the agent answers or the deadline comes; 404 where nothing was handed over.
 
-        503 where the ledger does not work; and 403, 400 and 413 as for a tool.
+        409 where a plugin declines; 503 where the ledger does not work; and 403, 400 and 413 as for a tool.
         """
         live = self._reloader.live
+        with live.desk.plugins.held():
+            return await self._hand_back(request, live)
+
+    async def _hand_back(self, request: WebRequest, live: Live) -> Response:
         wire = await read(request, live.desk.deadline)
         if isinstance(wire, Response):
             return wire
@@ -49,6 +56,9 @@ class Returns:
 
 async def _take_note(wanted: Return, desk: Desk) -> Response:
     try:
+        declined = await _ask_guards(wanted, desk)
+        if declined is not None:
+            return declined
         async with asyncio.timeout(desk.deadline):
             row = await hand_back(wanted.conversation, desk.ledger, desk.clock, wanted.execution)
         if row is None:
@@ -66,6 +76,22 @@ async def _take_note(wanted: Return, desk: Desk) -> Response:
     if is_back:
         return _told("handed_back", "The agent answers again; this flow should end now.", row.id)
     return _told("handing_back", "The agent answers again soon; this flow should end now.", row.id)
+
+
+async def _ask_guards(wanted: Return, desk: Desk) -> Response | None:
+    """Ask the plugins of the handover's route, once for each way back: a refusal, or None where none declines."""
+    if not desk.plugins.implements("before_hand_back"):
+        return None
+    async with asyncio.timeout(desk.deadline):
+        row = await going_back(wanted.conversation, desk.ledger, desk.clock, wanted.execution)
+    if row is None:
+        return None
+    try:
+        await desk.plugins.before_hand_back(handover_of(row), route_of(row, desk.routes).plugins, desk.twilio)
+    except Decline as declined:
+        desk.log.info("hand_back declined", handover=row.id, conversation=row.conversation)
+        return _told("declined", one_sentence(declined.sentence), row.id, status=409)
+    return None
 
 
 def _told(outcome: str, message: str, handover_id: str = "", status: int = 200) -> Response:
