@@ -210,8 +210,7 @@ class Judge:
             message = f"{name} has something in it that may not be there"
         elif error.trail[:1] == ("auth",) and str(error.found).startswith("secret:"):
             guess = "; a space is missing behind the colon: 'secret: ...'"
-        elif error.keyword == "enum":
-            choices = [choice for choice in error.wanted if isinstance(choice, str)]
+        elif error.keyword == "enum" and (choices := _choices(error.wanted)):
             message = f"{name} is {found}; expected {either(choices)}"
             guess = self._faults.near(error.found, choices) if found == quoted(str(error.found)) else ""
             if not any(choice in error.schema.get("x-message", message) for choice in choices):
@@ -227,6 +226,11 @@ class Judge:
 
     def _error(self, place: Place, code: str, message: str) -> None:
         self._faults.error(place, self._code or code, message)
+
+
+def _choices(values: list[Any]) -> list[str]:
+    """Write the values of an enum as they are written in a file, less the one that says nothing."""
+    return [value if isinstance(value, str) else json.dumps(value) for value in values if value is not None]
 
 
 def _cut_off(document: Document, error: _Violation, key: str) -> str:

@@ -187,3 +187,17 @@ def test_very_many_violations_end_the_judging(tmp_path: Path) -> None:
     """Where not every violation was looked at, no check meets what may be of a wrong type."""
     text = HEAD + "tools:\n" + "".join(f"  /t{number}: {{messages: 1, plugins: 1}}\n" for number in range(3_000))
     assert set(codes(tmp_path, text)) == {"type-wrong", "faults-many"}
+
+
+@pytest.mark.parametrize(
+    ("enum", "message"),
+    [
+        ("[1, 2.5, True, None]", "'level' of 'config' of plugin 'own' is 7; expected 1, 2.5 or true"),
+        ("[]", "'level' of 'config' of plugin 'own' does not fit the schema (enum)"),
+    ],
+)
+def test_a_choice_need_not_be_text(tmp_path: Path, enum: str, message: str) -> None:
+    """A plugin may let its users choose among numbers; where it leaves no choice at all, that is told too."""
+    text = HEAD + TOOLS + "plugins: [{use: own, config: {level: 7}}]\n"
+    path = write(tmp_path, text, own=f"{{'properties': {{'level': {{'enum': {enum}}}}}}}")
+    assert [fault.message for fault in faults(path)] == [message]
