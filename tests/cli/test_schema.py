@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from router.bundled import PLUGINS
 from router.cli import group, main
 from tests.config.kit import HEAD, TOOLS, write
+
+BUNDLED = sorted(path.stem.replace("_", "-") for path in PLUGINS.glob("*.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +35,9 @@ def names(*arguments: str, **environ: str) -> list[str]:
 def test_it_knows_the_plugins_of_the_file(tmp_path: Path) -> None:
     """Those beside the file and the bundled ones; the file itself need not be there."""
     write(tmp_path, HEAD + TOOLS, my_desk="{'type': 'object'}")
-    assert names() == ["my-desk", "conversation-attributes"]
+    assert names() == ["my-desk", *BUNDLED]
     (tmp_path / "routes.yaml").unlink()
-    assert names() == ["my-desk", "conversation-attributes"]
+    assert names() == ["my-desk", *BUNDLED]
 
 
 def test_the_file_is_named_or_taken_from_the_settings(tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ def test_variables_come_from_dotenv_too(tmp_path: Path) -> None:
 def test_plugins_may_be_looked_for_elsewhere(tmp_path: Path) -> None:
     """``--plugins-dir`` names where plugins are instead of beside the file."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "audit.py").write_text(PLUGIN % {})
-    write(tmp_path, HEAD + TOOLS + "plugins: [{use: audit}]\n")
+    (tmp_path / "mine" / "ledger_of_ours.py").write_text(PLUGIN % {})
+    write(tmp_path, HEAD + TOOLS + "plugins: [{use: ledger-of-ours}]\n")
     assert CliRunner().invoke(command).exit_code == 1
     assert CliRunner().invoke(command, ["--plugins-dir", "mine"]).exit_code == 0
 
