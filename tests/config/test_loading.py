@@ -160,7 +160,7 @@ def test_plugins_are_looked_for_where_it_is_said(tmp_path: Path) -> None:
         "own",
         "conversation-attributes",
     )
-    with pytest.raises(ConfigError, match="there is no plugin 'own'; there are: beside, business-hours, conversation-attri"):
+    with pytest.raises(ConfigError, match="there is no plugin 'own'; there are: beside, audit, business-hours, conv"):
         load(path, environ={})
 
 
