@@ -28,6 +28,7 @@ def plugin_info() -> dict[str, Any]:
     return {
         "name": "Audit",
         "version": "1.0",
+        "blocking": True,  # to write to a file is to wait for a disk
         "config_schema": {
             "type": "object",
             "additionalProperties": False,
@@ -121,6 +122,12 @@ def after_swap(handover: Handover, outcome: Outcome, config: Mapping[str, Any]) 
 def swap_failed(handover: Handover, error: Exception, config: Mapping[str, Any]) -> None:
     """Write that it does not. Of the error the kind alone is written: its text may tell of the customer."""
     journal_of(config).add(line_of("failed", handover, config, outcome=Outcome.FAILED, reason=type(error).__name__))
+
+
+@hookimpl
+def after_hand_back(handover: Handover, config: Mapping[str, Any]) -> None:
+    """Write that the agent answers again."""
+    journal_of(config).add(line_of("completed", handover, config))
 
 
 @hookimpl

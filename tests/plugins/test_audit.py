@@ -84,6 +84,23 @@ async def test_each_turn_is_a_line(desk: Desk) -> None:
     assert desk.reports == []
 
 
+async def test_a_hand_back_completes_the_handover(desk: Desk) -> None:
+    """The line bears the id of the handover that has ended, and no outcome of a call."""
+    module: Any = desk.found.plugin
+    await desk.accepts()
+    module.after_hand_back(dataclasses.replace(HANDOVER, inputs={}), desk.use.config)
+    accepted, completed = desk.lines
+    assert (accepted.pop("state"), completed.pop("state")) == ("accepted", "completed")
+    assert accepted.pop("outcome") == "handed_over"
+    assert accepted | {"at": completed["at"]} == completed
+
+
+def test_its_hooks_run_in_threads() -> None:
+    """A slow disk holds up no other call."""
+    module: Any = bundled(NAME).plugin
+    assert module.plugin_info()["blocking"] is True
+
+
 async def test_no_address_is_written(desk: Desk) -> None:
     """Not the identity, not an input, not the text of an error, not the sentence for the model."""
     await desk.accepts(inputs={"phone": "+15550100"}, message="Goodbye +15550100.")
