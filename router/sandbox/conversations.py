@@ -17,6 +17,7 @@ from router.sandbox.requests import (
     Form,
     changed_webhook,
     checked_attributes,
+    checked_body,
     new_webhook,
     page_of,
 )
@@ -156,7 +157,7 @@ class ConversationsApi:
         message = self._world.add_message(
             conversation,
             author=form.one("Author", "system"),
-            body=form.one("Body"),
+            body=checked_body(form.one("Body")),
             attributes=checked_attributes(form.one("Attributes", "{}"), LONGEST_SMALL_ATTRIBUTES),
         )
         if _is_loud(request):

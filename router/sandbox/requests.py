@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LONGEST_URL: Final = 512
 LONGEST_KEYWORD: Final = 248
 MOST_KEYWORDS: Final = 5
+LONGEST_BODY: Final = 1600
+"""Characters that a message may have (docs/twilio.md, MESSAGE-CREATE)."""
+
 LONGEST_ATTRIBUTES: Final = 16 * 1024
 LONGEST_SMALL_ATTRIBUTES: Final = 4 * 1024
 """Bytes of attributes that a message or participant may have (docs/twilio.md, ATTRIBUTES)."""
@@ -87,6 +90,13 @@ def checked_attributes(text: str, most: int) -> str:
         json.loads(text)
     except ValueError:
         raise Refused(refusals.ATTRIBUTES_NOT_JSON, "Attributes not valid JSON") from None
+    return text
+
+
+def checked_body(text: str) -> str:
+    """Give the text of a message back if it is short enough; which code Twilio has for a longer one is not said."""
+    if len(text) > LONGEST_BODY:
+        raise Refused(refusals.INVALID_PARAMETER, f"Body too long, at most {LONGEST_BODY} characters")
     return text
 
 

@@ -169,6 +169,15 @@ async def test_messages_are_numbered_and_read_from_both_ends(sandbox: Sandbox) -
     assert (await call(sandbox, "GET", f"{path}/{made['sid']}")).body == made
 
 
+async def test_a_message_has_an_end(sandbox: Sandbox) -> None:
+    """1600 characters fit, whatever their bytes; a longer message is refused, and not cut (MESSAGE-CREATE)."""
+    conversation = sandbox.open_conversation()
+    path = path_of(conversation, "Messages")
+    assert (await call(sandbox, "POST", path, {"Body": "é" * 1600})).status == 201
+    assert (await call(sandbox, "POST", path, {"Body": "é" * 1601})).code == 20001
+    assert [len(message.body) for message in conversation.messages] == [1600]
+
+
 async def test_small_attributes_are_small(sandbox: Sandbox) -> None:
     """Attributes of messages and participants end at 4 kB."""
     conversation = sandbox.open_conversation()

@@ -161,6 +161,7 @@ async def test_every_refusal_is_an_error_object(measured: Measured) -> None:
         found += [await measured.ask("GET", f"{base}/CH{'0' * 32}")]
         found += [await measured.ask(method, f"{hooks}/WH{'0' * 32}") for method in ("GET", "DELETE")]
         found += [await measured.ask("GET", f"{one}/Messages/IM{'0' * 32}")]
+        found += [await measured.ask("POST", f"{one}/Messages", {"Body": "x" * 1601})]
         found += [await measured.ask_wrongly("POST", one, {"Attributes": "{"})]
         found += [await measured.ask_wrongly("POST", hooks, form) for form in ({}, {"Target": "email"})]
         found += [await measured.ask_wrongly("POST", hooks, {"Target": "studio", "Configuration.FlowSid": "FW"})]
@@ -173,7 +174,7 @@ async def test_every_refusal_is_an_error_object(measured: Measured) -> None:
             sandbox.faults.add(fault)
             found += [await measured.ask("GET", hooks)]
         assert [answer.code for answer in found] == [
-            *(20003, 20404, 50360, 50360, 20404, 50304, 50368, 50364, 50367, 50361, 50377),
+            *(20003, 20404, 50360, 50360, 20404, 20001, 50304, 50368, 50364, 50367, 50361, 50377),
             *(20429, 20503, 20500, 50349),
         ]
 
