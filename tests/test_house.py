@@ -71,6 +71,10 @@ MAY_KNOW = {
     | {"router.bundled", "router.config", "router.hooks", "router.log", "router.rehearsal", "router.sandbox"}
     | {"router.definitions", "router.explanation", "router.serving", "router.settings", "router.web"}
     | {"router.hand_back", "router.ledger", "router.online", "router.twilio"},
+    "router.testing": GROUND
+    | {"router.hooks", "router.log", "router.sandbox", "router.serving", "router.settings", "router.twilio"}
+    | {"router.web"},
+    "router.pytest_plugin": {"router.testing"},
     "router": {"router.errors", "router.hooks", "router.model"},
 }
 """Each room and the rooms that it may import, types included."""

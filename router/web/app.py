@@ -66,16 +66,18 @@ def create_app(
     *,
     clock: Clock | None = None,
     owns_process: bool = False,
+    make_host: Callable[..., PluginHost] = PluginHost.of,
 ) -> Starlette:
     """Make the app that ``settings`` describe; ``environ`` is what ``${env:…}`` in the file may name.
 
     Where the files have faults, what went live last does, and the log says so. Raises ConfigError where there is
     nothing good, and SettingsError where something is missing; nothing is started then. An app that ``owns_process``
     reloads on SIGHUP, and spares the garbage collector what stays for good: both are matters of the whole process.
+    ``make_host`` is called as ``PluginHost.of`` is, and gives a host that does the same.
     """
     clock = clock or Clock()
     metrics = Metrics()
-    make_host = _host_maker(clock, metrics, log)
+    make_host = _reporting(make_host, clock, metrics, log)
     source = Source(
         settings.config,
         environ=environ,
@@ -192,8 +194,8 @@ def _gateway(settings: Settings, clock: Clock, metrics: Metrics) -> TwilioGatewa
     return TwilioGateway(credentials, base_url=settings.twilio_url, clock=clock, on_request=metrics.asked_twilio)
 
 
-def _host_maker(
-    clock: Clock, metrics: Metrics, log: FilteringBoundLogger
+def _reporting(
+    make_host: Callable[..., PluginHost], clock: Clock, metrics: Metrics, log: FilteringBoundLogger
 ) -> Callable[[Iterable[FoundPlugin]], PluginHost]:
     def report(failure: PluginReport) -> None:
         metrics.plugin_failed(failure)
@@ -205,7 +207,7 @@ def _host_maker(
             seconds = round(record.blocked, 3)
             log.warning("plugin blocks", plugin=record.plugin, hook=record.hook, seconds=seconds, remedy=_REMEDY)
 
-    return partial(PluginHost.of, clock=clock, report=report, on_call=on_call)
+    return partial(make_host, clock=clock, report=report, on_call=on_call)
 
 
 @dataclass(frozen=True, slots=True)
