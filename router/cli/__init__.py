@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "explain",
     "routes",
     "tools",
+    "plugins",
     "schema",
     "history",
     "hand-back",

@@ -14,7 +14,7 @@ from router.explanation.explanation import Ending, Explanation, FoundFlow, Found
 
 ROOT = Path(__file__).parent.parent.parent
 SESSIONS = re.findall(
-    r"^```console\n\$ handover ((?:explain|routes|tools)\b[^\n]*)\n(.*?)^```$",
+    r"^```console\n\$ handover ((?:explain|routes|tools|plugins)\b[^\n]*)\n(.*?)^```$",
     (ROOT / "docs" / "commands.md").read_text("utf-8"),
     re.DOTALL | re.MULTILINE,
 )
@@ -49,5 +49,5 @@ def test_each_fact_is_documented() -> None:
 
 
 def test_each_command_is_shown() -> None:
-    """Who reads the page sees each of the three at work."""
-    assert {arguments.split()[0] for arguments, _output in SESSIONS} == {"explain", "routes", "tools"}
+    """Who reads the page sees each of them at work."""
+    assert {arguments.split()[0] for arguments, _output in SESSIONS} == {"explain", "routes", "tools", "plugins"}
