@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.cli.table import table
 from router.errors import ConfigError
+from router.hooks.calls import CallLists
 from router.hooks.names import same_name
-from router.hooks.specs import KINDS, Kind, new_manager
+from router.hooks.registry import Registry
+from router.hooks.specs import KINDS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from router.cli.subject import Subject
     from router.hooks.discovery import FoundPlugin
@@ -50,7 +52,9 @@ class Listing:
     @property
     def calls(self) -> dict[str, list[Called]]:
         """For each hook that a plugin in use has, but those that describe it: who is called, in which order."""
-        calls = {hook: _order(hook, self.plugins, self.uses or ()) for hook in KINDS}
+        uses = self.uses or ()
+        lists = CallLists(Registry.of(self.plugins[same_name(use.name)] for use in uses))
+        calls = {hook: _order(hook, lists, uses) for hook in KINDS}
         return {hook: order for hook, order in calls.items() if order and KINDS[hook] is not Kind.DESCRIPTION}
 
     def told(self) -> str:
@@ -94,7 +98,7 @@ class Listing:
     def _cells(self, plugin: FoundPlugin) -> tuple[str, ...]:
         use = self._use(plugin)
         state = "?" if self.uses is None else f"on, {self._position(plugin)}" if use else "off"
-        hooks = ", ".join(f"{hook} ({KINDS[hook]})" for hook in plugin.hooks)
+        hooks = ", ".join(hook for hook in plugin.hooks if KINDS[hook] is not Kind.DESCRIPTION)
         on_error = str(use.on_error) if use else "-"
         return plugin.name, plugin.version or "-", state, on_error, _shown(plugin.source), hooks or "-"
 
@@ -123,18 +127,10 @@ def look(subject: Subject) -> Listing:
     return Listing(loaded.available, [use for use, _place in loaded.switched_on], faults)
 
 
-def _order(hook: str, plugins: Mapping[str, FoundPlugin], uses: Iterable[PluginUse]) -> list[Called]:
+def _order(hook: str, lists: CallLists, uses: Sequence[PluginUse]) -> list[Called]:
     """Order those of ``uses`` that have ``hook`` as a host calls them."""
-    manager = new_manager()
-    places = {same_name(use.name): place for place, use in enumerate(uses)}
-    for name in places:
-        manager.register(plugins[name].plugin, name)
-    impls = sorted(
-        getattr(manager.hook, hook).get_hookimpls(),
-        key=lambda impl: (impl.trylast - impl.tryfirst, places[impl.plugin_name]),
-    )
-    marks = {impl.plugin_name: "tryfirst" * impl.tryfirst or "trylast" * impl.trylast for impl in impls}
-    order = [Called(name, mark) for name, mark in marks.items()]
+    calls = lists.of(hook, uses)
+    order = [Called(call.plugin, "tryfirst" * call.impl.tryfirst or "trylast" * call.impl.trylast) for call in calls]
     return order[::-1] if hook == "stopped" else order  # what was started last is stopped first
 
 

@@ -198,11 +198,11 @@ def _reporting(
     make_host: Callable[..., PluginHost], clock: Clock, metrics: Metrics, log: FilteringBoundLogger
 ) -> Callable[[Iterable[FoundPlugin]], PluginHost]:
     def report(failure: PluginReport) -> None:
-        metrics.plugin_failed(failure)
+        metrics.plugins.failed(failure)
         log.warning("plugin failed", plugin=failure.plugin, hook=failure.hook, reason=failure.reason)
 
     def on_call(record: CallRecord) -> None:
-        metrics.called_plugin(record)
+        metrics.plugins.called(record)
         if record.blocked:
             seconds = round(record.blocked, 3)
             log.warning("plugin blocks", plugin=record.plugin, hook=record.hook, seconds=seconds, remedy=_REMEDY)

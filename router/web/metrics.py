@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from router.ledger.row import Duty
+from router.web.plugin_metrics import PluginMetrics
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from router.hooks.failure import CallRecord, PluginReport
     from router.ledger.ledger import Figures
     from router.model.outcome import Answer
     from router.twilio.transport import RequestRecord
     from router.web.reload import Live
 
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 4.5, 6.0)
-_PLUGIN_SECONDS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0)
 _COMMIT_SECONDS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0)
 
 
 class Metrics:
-    """Counters by tool, intent and outcome, of Twilio's answers, and of plugins' failures: no label is a customer's."""
+    """Counters by tool, intent and outcome, of Twilio's answers, and of ``plugins``: no label is a customer's."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -62,17 +61,7 @@ class Metrics:
             "handover_twilio_requests", "Requests to Twilio", ("operation", "status"), registry=self.registry
         )
         self._refused = Counter("handover_unproved_calls", "Calls answered with 403", registry=self.registry)
-        self._plugins = Counter("handover_plugin_calls", "Calls of plugins", ("plugin", "hook"), registry=self.registry)
-        self._plugin_failures = Counter(
-            "handover_plugin_failures", "Failed calls of plugins", ("plugin", "hook"), registry=self.registry
-        )
-        self._plugin_seconds = Histogram(
-            "handover_plugin_seconds",
-            "Seconds that a call of a plugin took",
-            ("plugin", "hook"),
-            buckets=_PLUGIN_SECONDS,
-            registry=self.registry,
-        )
+        self.plugins = PluginMetrics(self.registry)
         self._reloads = Counter("handover_reloads", "Reloads of routes.yaml", ("result",), registry=self.registry)
         self._reload_successful = Gauge(
             "handover_config_last_reload_successful",
@@ -120,15 +109,6 @@ class Metrics:
     def asked_twilio(self, record: RequestRecord) -> None:
         """Count an HTTP request to Twilio; status 0 stands for no answer."""
         self._twilio.labels(record.operation, str(record.status)).inc()
-
-    def called_plugin(self, record: CallRecord) -> None:
-        """Count a call of a plugin."""
-        self._plugins.labels(record.plugin, record.hook).inc()
-        self._plugin_seconds.labels(record.plugin, record.hook).observe(record.seconds)
-
-    def plugin_failed(self, report: PluginReport) -> None:
-        """Count a plugin's failure."""
-        self._plugin_failures.labels(report.plugin, report.hook).inc()
 
     def reloaded(self, result: str, live: Live, now: datetime) -> None:
         """Count a reload by its result: changed, unchanged, degraded or refused; and show what is in use after it."""

@@ -14,7 +14,7 @@ import pytest
 from router.errors import TwilioBusy
 from router.model.outcome import Outcome
 from router.rehearsal.rehearsal import rehearse
-from tests.hooks.kit import FLOW, HANDOVER, use
+from tests.hooks.kit import FLOW, HANDOVER, TWILIO, use
 from tests.plugins.kit import block, bundled, faults, hosted, undescribed
 from tests.rehearsal.kit import loaded, messages
 
@@ -37,7 +37,7 @@ class Desk:
         self.host, self.reports = hosted(self.found)
 
     async def accepts(self, *, outcome: Outcome = Outcome.HANDED_OVER, **fields: Any) -> None:
-        await self.host.after_swap(dataclasses.replace(HANDOVER, **fields), outcome, [self.use])
+        await self.host.after_swap(dataclasses.replace(HANDOVER, **fields), outcome, [self.use], TWILIO)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -51,9 +51,9 @@ class Desk:
 @contextlib.asynccontextmanager
 async def running(directory: Path, **config: Any) -> AsyncIterator[Desk]:
     desk = Desk(directory, **config)
-    assert await desk.host.start([desk.use]) == []
+    assert await desk.host.start([desk.use], TWILIO) == []
     yield desk
-    await desk.host.stop()
+    await desk.host.stop(TWILIO)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_each_turn_is_a_line(desk: Desk) -> None:
     before = datetime.now(UTC)
     await desk.accepts(at=at)
     await desk.accepts(at=at, outcome=Outcome.ALREADY_HANDED_OVER)
-    await desk.host.swap_failed(HANDOVER, FAILED, [desk.use])
+    await desk.host.swap_failed(HANDOVER, FAILED, [desk.use], TWILIO)
     about = {"handover_id": HANDOVER.id, "conversation": HANDOVER.conversation}
     about |= {"event": "handoff.status", "tool": "/tools/support", "intent": "refund", "flow": FLOW}
     called = {"called_at": "2026-01-05T12:30:15.250Z"}
@@ -104,7 +104,7 @@ def test_its_hooks_run_in_threads() -> None:
 async def test_no_address_is_written(desk: Desk) -> None:
     """Not the identity, not an input, not the text of an error, not the sentence for the model."""
     await desk.accepts(inputs={"phone": "+15550100"}, message="Goodbye +15550100.")
-    await desk.host.swap_failed(HANDOVER, FAILED, [desk.use])
+    await desk.host.swap_failed(HANDOVER, FAILED, [desk.use], TWILIO)
     assert len(desk.lines) == 2
     assert "15550100" not in desk.path.read_text("ascii")
 
@@ -125,9 +125,9 @@ async def test_without_a_path_it_writes_to_standard_output(capfd: pytest.Capture
     """And leaves it open when it stops."""
     host, reports = hosted(bundled(NAME))
     for _ in range(2):
-        assert await host.start([use(NAME)]) == []
-        await host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use(NAME)])
-        await host.stop()
+        assert await host.start([use(NAME)], TWILIO) == []
+        await host.after_swap(HANDOVER, Outcome.HANDED_OVER, [use(NAME)], TWILIO)
+        await host.stop(TWILIO)
     print("still open")  # noqa: T201 - what is tested
     first, second, last = capfd.readouterr().out.splitlines()
     assert (json.loads(first)["state"], json.loads(second)["state"], last) == ("accepted", "accepted", "still open")
@@ -152,7 +152,7 @@ async def test_what_was_there_stays(tmp_path: Path) -> None:
 async def test_a_missing_directory_is_a_fault_at_the_start(tmp_path: Path) -> None:
     """It is named, and what to do about it is said."""
     desk = Desk(tmp_path / "audits")
-    (failure,) = await desk.host.start([desk.use])
+    (failure,) = await desk.host.start([desk.use], TWILIO)
     assert f"there is no directory {tmp_path / 'audits'}; make it, or change 'path'" in str(failure)
     assert not (tmp_path / "audits").exists()
 
@@ -189,7 +189,7 @@ async def test_a_directory_that_is_taken_away_and_comes_back(tmp_path: Path) -> 
 async def test_a_full_disk_is_never_felt(desk: Desk) -> None:
     """The failure is counted, the handover goes on, and nothing is raised."""
     full = use(NAME, path="/dev/full")
-    await desk.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [full])
+    await desk.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [full], TWILIO)
     assert len(desk.reasons) == 1
     assert "No space left on device" in desk.reasons[0]
     assert desk.host.figures[NAME, "after_swap"].failures == 1
@@ -222,9 +222,9 @@ async def test_a_line_that_was_cut_off_spoils_no_other(desk: Desk, small_files: 
 async def test_a_route_may_have_a_file_of_its_own(desk: Desk, tmp_path: Path) -> None:
     """It is opened when the first line comes, and closed with the others."""
     own = use(NAME, path=str(tmp_path / "refunds.jsonl"))
-    await desk.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [own])
+    await desk.host.after_swap(HANDOVER, Outcome.HANDED_OVER, [own], TWILIO)
     await desk.accepts()
-    await desk.host.stop()
+    await desk.host.stop(TWILIO)
     assert len((tmp_path / "refunds.jsonl").read_text().splitlines()) == 1
     assert len(desk.lines) == 1
     module: Any = desk.found.plugin
@@ -235,8 +235,8 @@ async def test_what_was_never_written_to_closes_too(tmp_path: Path) -> None:
     """A journal whose file could not be opened is no trouble when the plugin stops."""
     desk = Desk(tmp_path / "missing")
     await desk.accepts()
-    await desk.host.start([use(NAME)])
-    await desk.host.stop()
+    await desk.host.start([use(NAME)], TWILIO)
+    await desk.host.stop(TWILIO)
     assert [report.hook for report in desk.reports] == ["after_swap"]
 
 

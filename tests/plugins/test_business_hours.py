@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.cli import group
 from router.hooks.failure import PluginFailed
 from router.model.handover import Decline
-from tests.hooks.kit import FLOW, HANDOVER, LISTED, NIGHT, use
+from tests.hooks.kit import FLOW, HANDOVER, LISTED, NIGHT, TWILIO, use
 from tests.plugins.kit import block, bundled, faults, hosted, undescribed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def asked(config: Mapping[str, Any], at: str) -> Handover:
     """Ask the guard about a handover at a time; raises what it raises."""
     handover = dataclasses.replace(HANDOVER, at=datetime.fromisoformat(at).astimezone(UTC))
     host, _reports = hosted(FOUND)
-    return await host.before_swap(handover, [use(NAME, **config)], LISTED.get)
+    return await host.before_swap(handover, [use(NAME, **config)], LISTED.get, TWILIO)
 
 
 async def is_open(config: Mapping[str, Any], at: str) -> bool:
@@ -276,7 +276,7 @@ def test_what_is_needed_is_missed_by_the_check(tmp_path: Path) -> None:
 async def test_what_a_schema_cannot_tell_is_told_at_the_start(holidays: Any, reason: str) -> None:
     """A day that never comes and a day with two meanings are faults of the configuration; a removed list is none."""
     host, _reports = hosted(FOUND)
-    failures = await host.start([use(NAME, holidays=holidays)])
+    failures = await host.start([use(NAME, holidays=holidays)], TWILIO)
     assert [reason in str(failure) for failure in failures] == ([True] if reason else [])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model.handover import Decline
-from tests.hooks.kit import HANDOVER, LISTED, use
+from tests.hooks.kit import HANDOVER, LISTED, TWILIO, use
 from tests.plugins.kit import block, bundled, faults, hosted, undescribed
 from tests.rehearsal.kit import loaded, messages, rehearse
 
@@ -44,7 +44,7 @@ class Door:
         at = START + timedelta(seconds=second)
         handover = dataclasses.replace(HANDOVER, **{"id": f"HO{self._calls:032}", "at": at, **fields})
         try:
-            passed = await self._host.before_swap(handover, [use(NAME, **(config or self._config))], LISTED.get)
+            passed = await self._host.before_swap(handover, [use(NAME, **(config or self._config))], LISTED.get, TWILIO)
         except Decline:
             return False
         assert passed == handover
@@ -173,11 +173,11 @@ async def test_the_model_is_told_what_to_do_now() -> None:
     """By the sentence of the config, or by one that says what happened."""
     host, _reports = hosted(bundled(NAME))
     limit: dict[str, Any] = {"per_tool": {"most": 1, "per": "hour"}}
-    await host.before_swap(HANDOVER, [use(NAME, **limit)], LISTED.get)
+    await host.before_swap(HANDOVER, [use(NAME, **limit)], LISTED.get, TWILIO)
     later = dataclasses.replace(HANDOVER, id="HO" + "1" * 32)
     for config, sentence in ((limit, block(NAME, "text").strip()), ({**limit, "message": "Wait."}, "Wait.")):
         with pytest.raises(Decline) as declined:
-            await host.before_swap(later, [use(NAME, **config)], LISTED.get)
+            await host.before_swap(later, [use(NAME, **config)], LISTED.get, TWILIO)
         assert declined.value.sentence == sentence
 
 
