@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from router.hooks.failure import NoAnswer
+from router.hooks.hold import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a call went: ``answer`` counts only where ``error`` is None; ``held`` are seconds of the event loop."""
+    """How a call went: ``answer`` counts only where ``error`` is None.
+
+    ``held`` are the seconds for which nothing else could go on, at a stretch.
+    """
 
     answer: Any
     error: BaseException | None
@@ -30,8 +34,8 @@ class Attempt:
 class Attempts:
     """Makes calls that have a deadline.
 
-    A coroutine that is not done in time is cancelled and left behind. A plain function cannot be interrupted: it runs
-    on the event loop, and its answer counts no more when it comes late.
+    A coroutine that is not done in time is cancelled and left behind. What holds the event loop cannot be interrupted:
+    its answer counts no more when it comes late. Who had to wait for that meanwhile is not late for it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -52,18 +56,17 @@ class Attempts:
         nothing but the CancelledError of whoever awaits this: all that comes out of the plugin, SystemExit,
         KeyboardInterrupt and its own CancelledError too, is the attempt's ``error``.
         """
-        started = self._clock.monotonic()
-        answer, is_awaitable, error = _tried(call)
-        held = self._clock.monotonic() - started
+        started, hold = self._clock.monotonic(), Hold(self._clock)
+        answer, is_awaitable, error = _tried(partial(hold.measured, call))
         if error is None and not is_awaitable:
             answer, is_awaitable, error = _tried(partial(accept, answer))
             accept = _as_it_is
         if is_awaitable:
-            answer, error = await self._wait(answer, accept, deadline)
-        seconds = self._clock.monotonic() - started
-        if error is None and seconds > deadline:
-            error = NoAnswer(f"the answer came after {seconds:.1f} s, the deadline is {deadline:.2g} s")
-        return Attempt(answer, error, seconds, held)
+            answer, error = await self._wait(answer, accept, hold, deadline)
+        if error is None and hold.longest > deadline:
+            late = f"it held the event loop for {hold.longest:.2g} s, and {deadline:.2g} s is the deadline"
+            answer, error = None, NoAnswer(late)
+        return Attempt(answer, error, self._clock.monotonic() - started, hold.longest)
 
     def make_at_once(self, call: Callable[[], Any], accept: Callable[[Any], Any]) -> Attempt:
         """Call where no event loop runs, as ``make`` does; raises KeyboardInterrupt, which is the operator's."""
@@ -78,10 +81,10 @@ class Attempts:
         return Attempt(answer, error, self._clock.monotonic() - started)
 
     async def _wait(
-        self, answer: Awaitable[Any], accept: Callable[[Any], Any], deadline: float
+        self, answer: Awaitable[Any], accept: Callable[[Any], Any], hold: Hold, deadline: float
     ) -> tuple[Any, BaseException | None]:
         # A task of its own tells the plugin's cancellation from ours, and can be left behind when it will not end.
-        task = self.start(_settled(answer, accept))
+        task = self.start(hold.awaited(_settled(answer, accept)))
         try:
             await asyncio.wait({task}, timeout=None if deadline == math.inf else deadline)
         finally:

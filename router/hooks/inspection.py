@@ -135,8 +135,7 @@ def _miswished(info: Mapping[Any, Any]) -> Iterator[str]:
     elif not isinstance(background, bool):
         for hook in background:
             if hook not in BACKGROUND:
-                may = f"{_guess(hook, BACKGROUND)} (it may name: {', '.join(BACKGROUND)})"
-                yield f"plugin_info's 'background' names {fit(repr(hook))}{may}"
+                yield f"plugin_info's 'background' names {fit(repr(hook))}; it may name {', '.join(BACKGROUND)}"
 
 
 def _guess(word: object, known: Iterable[str]) -> str:

@@ -55,6 +55,23 @@ def test_an_async_plugin_info_is_read(tmp_path: Path) -> None:
     assert discover([tmp_path]).plugins["a"].version == "3"
 
 
+@pytest.mark.parametrize(
+    ("wish", "hooks"),
+    [
+        ("True", ("after_swap", "swap_failed", "after_hand_back")),
+        ("False", ()),
+        ("['swap_failed']", ("swap_failed",)),
+        ("()", ()),
+    ],
+)
+def test_a_plugin_says_how_it_wants_to_be_called(tmp_path: Path, wish: str, hooks: tuple[str, ...]) -> None:
+    """Whether it blocks, and which observers run in the background: all that may, none, or some."""
+    info = f"{{'api': 1, 'blocking': True, 'background': {wish}}}"
+    write(tmp_path, "a", f"@hookimpl\ndef plugin_info(): return {info}\n")
+    plugin = discover([tmp_path]).plugins["a"]
+    assert (plugin.blocking, plugin.background) == (True, hooks)
+
+
 def test_files_are_found_in_name_order_and_private_ones_are_not(tmp_path: Path) -> None:
     """The order does not depend on the file system; names with _ or . in front, and other files, are no plugins."""
     for name in ("zeta", "alpha", "_helper", ".#lock"):
@@ -128,6 +145,29 @@ def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
             4,
             "plugin_info's 'config_schema' is no JSON Schema: $.type: 'text' is not",
         ),
+        (
+            "@hookimpl\ndef plugin_info(): return {'api': 2}\n",
+            4,
+            "it was written for version 2 of the plugin API, and this router has 1: take another of the two",
+        ),
+        ("@hookimpl\ndef plugin_info(): return {'api': True}\n", 4, "plugin_info's 'api' is bool, expected 1"),
+        ("@hookimpl\ndef plugin_info(): return {'blocking': 1}\n", 4, "'blocking' is int, expected true or false"),
+        (
+            "@hookimpl\ndef plugin_info(): return {'background': 'after_swap'}\n",
+            4,
+            "plugin_info's 'background' is str, expected true, false or a list of hooks",
+        ),
+        (
+            "@hookimpl\ndef plugin_info(): return {'background': ['before_swap']}\n",
+            4,
+            "'background' names 'before_swap'; it may name after_swap, swap_failed, after_hand_back",
+        ),
+        (
+            "@hookimpl\nasync def around_swap():\n    yield\n",
+            4,
+            "'around_swap' has a 'yield', so calling it would not run it: put @asynccontextmanager below @hookimpl",
+        ),
+        ("@hookimpl\ndef before_swap():\n    yield\n", 4, "has a 'yield', so calling it would not run it"),
         ("@hookimpl\ndef plugin_info():\n    sys.exit(3)\n", 5, "cannot be loaded: SystemExit: 3"),
         (
             "@hookimpl\nasync def plugin_info():\n    await asyncio.sleep(0)\n",

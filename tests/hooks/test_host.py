@@ -14,6 +14,9 @@ from router.errors import HandoverError, TwilioBusy
 from router.hooks.discovery import discover
 from router.hooks.host import Figures, PluginFailed, PluginHost
 from router.hooks.specs import Kind
+from router.model.call import ToolCall
+from router.model.routes import Intent, Route, Tool
+from router.rehearsal.stage import CONVERSATION, Stage
 from tests.hooks.kit import CONTINUE, FLOW, HANDOVER, LISTED, NIGHT, STOP, TWILIO, Bench, bench, use, write
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ CRASHES = {
     "own timeout": ("raise TimeoutError('mine')", "TimeoutError: mine (line 6)"),
     "wrong type": ("return 'yes'", "returned str"),
 }
-SYNC = {**CRASHES, "hang": ("time.sleep(0.25)", "the answer came after ")}
+SYNC = {**CRASHES, "hang": ("time.sleep(0.25)", "it held the event loop for 0.")}
 ASYNC = {
     **CRASHES,
     "hang": ("await asyncio.sleep(30)", "no answer within 0.2 s"),
@@ -395,6 +398,167 @@ async def test_contributors_say_whether_attributes_are_worth_reading(tmp_path: P
     assert made.host.contributors([]) == ()
 
 
+REFUND = Tool(
+    "/tools/support",
+    Route(),
+    intents={"refund": Intent("refund", Route(), aliases=("money back",)), "billing": Intent("billing", Route())},
+)
+CALL = ToolCall(REFUND.path, "ai_assistants", body_inputs={"note": "I want my money back"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "intent"),
+    [
+        (("None", "None"), ""),
+        (("None", "'billing'"), "billing"),
+        (("'Money-Back'", "1 / 0"), "refund"),
+        (("'refund' if 'money' in call.body_inputs['note'] else None", "'billing'"), "refund"),
+    ],
+)
+async def test_the_first_choice_of_an_intent_wins(tmp_path: Path, answers: tuple[str, str], intent: str) -> None:
+    """By its name or an alias, as callers may spell it; who comes after it is not asked."""
+    sources = {
+        name: f"@hookimpl\ndef choose_intent(call, tool, config): return {answer}\n"
+        for name, answer in zip("ab", answers, strict=True)
+    }
+    made = bench(tmp_path, **sources)
+    assert await made.host.choose_intent(CALL, REFUND, (use("a"), use("b"))) == intent
+    assert made.reports == []
+
+
+async def test_an_intent_that_the_tool_does_not_have_is_a_failure(tmp_path: Path) -> None:
+    """The reason says which ones it has; with on_error continue the next one is asked."""
+    made = bench(
+        tmp_path,
+        a="@hookimpl\ndef choose_intent(): return 'refnd'\n",
+        b="@hookimpl\ndef choose_intent(): return 'billing'\n",
+    )
+    with pytest.raises(PluginFailed) as failed:
+        await made.host.choose_intent(CALL, REFUND, (use("a"), use("b")))
+    assert failed.value.reason == "chose the intent 'refnd', which the tool does not have (it has: refund, billing)"
+    assert await made.host.choose_intent(CALL, REFUND, (use("a", CONTINUE), use("b"))) == "billing"
+
+
+async def test_a_guard_of_the_way_back_may_decline(tmp_path: Path) -> None:
+    """It is heard whatever its on_error is, and nobody is asked after it."""
+    made = bench(
+        tmp_path,
+        no=implementation("before_hand_back", "raise Decline('It stays with us.')"),
+        later=implementation("before_hand_back", "raise ValueError"),
+    )
+    with pytest.raises(Decline, match=r"^It stays with us\.$"):
+        await made.host.before_hand_back(HANDOVER, (use("no", CONTINUE), use("later")), TWILIO)
+    assert made.reports == []
+
+
+async def test_what_runs_in_the_background_is_told_by_name_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The host says who that is; a plugin that is gone meanwhile hears nothing."""
+    made = bench(
+        tmp_path,
+        a="@hookimpl\ndef plugin_info(): return {'background': ['after_swap']}\n"
+        "@hookimpl\ndef after_swap(handover, config): print('a', handover.intent, config['x'])\n"
+        "@hookimpl\ndef swap_failed(): print('a failed')\n",
+        b="@hookimpl\ndef after_swap(): print('b')\n",
+    )
+    uses = (use("a", x=1), use("b"))
+    await made.host.after_swap(HANDOVER, Outcome.HANDED_OVER, uses, TWILIO)
+    await made.host.swap_failed(HANDOVER, TwilioBusy("create", "busy"), uses, TWILIO)
+    assert capsys.readouterr().out == "b\na failed\n"
+    assert made.host.background("after_swap", uses) == ("a",)
+    assert made.host.background("swap_failed", uses) == ()
+    assert await made.host.tell_one("a", "after_swap", {"handover": HANDOVER}, uses) == ""
+    assert await made.host.tell_one("gone", "after_swap", {"handover": HANDOVER}, uses) == ""
+    assert capsys.readouterr().out == "a refund 1\n"
+
+
+async def test_every_hook_about_a_handover_can_ask_twilio(tmp_path: Path) -> None:
+    """What they get makes requests in the name of the account."""
+    body = "await twilio.request('POST', 'https://conversations.twilio.com/v1/Services')"
+    hooks = ("before_swap", "after_swap", "swap_failed", "before_hand_back", "after_hand_back")
+    source = "".join(f"@hookimpl\nasync def {hook}(twilio):\n    {body}\n" for hook in hooks)
+    made = bench(tmp_path, a=source)
+    stage, uses = Stage(CONVERSATION), (use("a"),)
+    await made.host.before_swap(HANDOVER, uses, LISTED.get, stage)
+    await made.host.after_swap(HANDOVER, Outcome.HANDED_OVER, uses, stage)
+    await made.host.swap_failed(HANDOVER, TwilioBusy("create", "busy"), uses, stage)
+    await made.host.before_hand_back(HANDOVER, uses, stage)
+    await made.host.after_hand_back(HANDOVER, uses, stage)
+    assert len(stage.asked) == len(hooks)
+    assert made.reports == []
+
+
+async def test_a_target_that_two_plugins_give_is_a_fault_of_the_later_one(tmp_path: Path) -> None:
+    """The reason names both; what the first one gives is there, and nothing of the second."""
+    give = "@hookimpl\ndef register_targets(config): return {}\n"
+    made = bench(
+        tmp_path,
+        a=give.format("{'desk': config['x'], 'queue': 2}"),
+        b=give.format("{'desk': 3, 'other': 4}"),
+        c=give.format("None"),
+    )
+    targets, (failure,) = made.host.targets((use("a", x=1), use("b"), use("c")))
+    assert targets == {"desk": ("a", 1), "queue": ("a", 2)}
+    assert (failure.plugin, failure.reason) == ("b", "gives 'desk', which 'a' gives too")
+
+
+@pytest.mark.parametrize("answer", ["{'': 1}", "{7: 1}", "{'x' * 201: 1}"])
+async def test_a_target_has_a_name(tmp_path: Path, answer: str) -> None:
+    """It is to stand in routes.yaml."""
+    made = bench(tmp_path, a=f"@hookimpl\nasync def register_targets(): return {answer}\n")
+    targets, (failure,) = made.host.targets((use("a"),))
+    assert targets == {}
+    assert failure.reason == "returned a target whose name is no text of 1 to 200 characters"
+
+
+@pytest.mark.parametrize("answer", ["[print]", "[object()]", "'GET'", "{}"])
+async def test_endpoints_are_routes(tmp_path: Path, answer: str) -> None:
+    """What cannot match a request and handle it is none; None gives none."""
+    made = bench(
+        tmp_path,
+        a=f"@hookimpl\ndef register_endpoints(): return {answer}\n",
+        b="@hookimpl\ndef register_endpoints(): return None\n",
+    )
+    (failure,) = await made.host.start((use("a"), use("b")), TWILIO)
+    assert failure.reason.endswith("expected a list of Starlette routes")
+    assert await made.host.start((use("b"),), TWILIO) == []
+    assert made.host.endpoints == {"b": ()}
+
+
+async def test_the_calls_of_a_route_are_worked_out_once(tmp_path: Path) -> None:
+    """As long as its plugins are the same tuple; each route pays for its own plugins alone."""
+    made = bench(tmp_path, a=implementation("before_swap", "pass"))
+    uses, others = (use("a", x=1),), (use("a", x=1),)
+    assert made.host.calls("before_swap", uses) is made.host.calls("before_swap", uses)
+    assert made.host.calls("before_swap", others) is not made.host.calls("before_swap", uses)
+    assert made.host.calls("before_swap", list(uses)) == made.host.calls("before_swap", uses)
+    assert made.host.calls("after_swap", uses) == ()
+    assert (made.host.implements("before_swap"), made.host.implements("after_swap")) == (True, False)
+
+
+async def test_what_a_guard_says_is_taken_as_a_copy(tmp_path: Path) -> None:
+    """A text with a mind of its own becomes a plain one."""
+    text = "type('Text', (str,), {'strip': lambda self: 1 / 0})"
+    made = bench(
+        tmp_path,
+        a=implementation("before_swap", f"return handover.replace(message={text}('hello'))"),
+        b=implementation("before_swap", f"error = Decline('no'); error.sentence = {text}('never'); raise error"),
+    )
+    changed = await made.host.before_swap(HANDOVER, (use("a"),), LISTED.get, TWILIO)
+    assert type(changed.message) is str
+    with pytest.raises(Decline) as declined:
+        await made.host.before_swap(HANDOVER, (use("b"),), LISTED.get, TWILIO)
+    assert (type(declined.value.sentence), declined.value.sentence) == (str, "never")
+
+
+async def test_a_no_in_a_wrong_way_is_still_a_no(tmp_path: Path) -> None:
+    """With on_error continue too: to hand over against the word of a guard would be worse than not to."""
+    made = bench(tmp_path, a=implementation("before_swap", "raise Decline('x' * 70_000)"))
+    with pytest.raises(PluginFailed, match="gave a sentence of 70000 characters"):
+        await made.host.before_swap(HANDOVER, (use("a", CONTINUE),), LISTED.get, TWILIO)
+
+
 async def test_two_hosts_share_nothing(tmp_path: Path) -> None:
     """Two apps in one process, from the same file: state in the module and figures are each its own."""
     write(tmp_path, "a", "seen = []\n" + implementation("add_attributes", "seen.append(1); return {'n': len(seen)}"))
@@ -413,8 +577,8 @@ async def test_calls_and_seconds_are_counted(tmp_path: Path) -> None:
     await host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
     before = host.figures
     await host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
-    assert before == {("a", "before_swap"): Figures(calls=1, seconds=0.25, p95=0.25, blocked=1)}
-    assert host.figures == {("a", "before_swap"): Figures(calls=2, seconds=0.5, p95=0.25, blocked=2)}
+    assert before == {("a", "before_swap"): Figures(calls=1, seconds=0.375, p95=0.375, blocked=1)}
+    assert host.figures == {("a", "before_swap"): Figures(calls=2, seconds=0.75, p95=0.375, blocked=2)}
 
 
 async def test_a_host_that_nobody_listens_to_reports_to_nobody(tmp_path: Path) -> None:
