@@ -217,6 +217,44 @@ async def test_a_decline_names_its_plugin(tmp_path: Path) -> None:
     assert (messages(report), report.results[0].declined_by) == ([], "hours")
 
 
+CHOOSER = """
+@hookimpl
+async def choose_intent(call):
+    if call.body_inputs.get("intent") == "crash":
+        raise RuntimeError("no model")
+    return "billing"
+"""
+AROUND = """
+from contextlib import asynccontextmanager
+
+@hookimpl
+@asynccontextmanager
+async def around_swap(handover, twilio):
+    if handover.intent == "billing":
+        raise Decline("No bills today.")
+    await twilio.request("POST", "https://conversations.twilio.com/v1/Services/IS0/Conversations/CH0/Messages")
+    yield
+"""
+
+
+async def test_plugins_choose_intents_in_a_test_too(tmp_path: Path) -> None:
+    """What a chooser says is expected like what a model says, and its failure fails the test."""
+    section = one_test(REFUND, "{outcome: handed_over, flow: billing}")
+    assert messages(await rehearse(loaded(tmp_path, section, chooser=CHOOSER))) == []
+    section = one_test("{tool: /tools/support, body: {intent: crash}}", "{outcome: failed}")
+    (message,) = messages(await rehearse(loaded(tmp_path, section, chooser=CHOOSER)))
+    assert message.startswith("plugin 'chooser' failed in choose_intent: ")
+
+
+async def test_plugins_stand_around_a_test_too(tmp_path: Path) -> None:
+    """They may ask Twilio, and nothing leaves; one that declines is named."""
+    section = one_test(REFUND, "{outcome: handed_over}")
+    assert messages(await rehearse(loaded(tmp_path, section, around=AROUND))) == []
+    section = one_test("{tool: /tools/support, body: {intent: billing}}", "{outcome: declined}")
+    report = await rehearse(loaded(tmp_path, section, around=AROUND))
+    assert (messages(report), report.results[0].declined_by) == ([], "around")
+
+
 async def test_a_plugin_that_fails_fails_the_test(tmp_path: Path) -> None:
     """Its name and the reason are told at the test, also where all expectations hold; the address is masked."""
     report = await rehearse(loaded(tmp_path, one_test(CUSTOMER, "{outcome: failed}"), broken=BROKEN))
