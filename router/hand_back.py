@@ -6,14 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from router.ledger.decisions import Held, ask_back
-from router.ledger.row import State, Way
+from router.ledger.row import Row, State, Way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.clock import Clock
     from router.ledger.ledger import Ledger
-    from router.ledger.row import Row
 
 PAUSE: Final = 0.25
 """Seconds until we look again whether another process has let the conversation go."""
@@ -41,8 +40,11 @@ async def going_back(conversation: str, ledger: Ledger, clock: Clock, execution:
     way = Way(since=clock.now(), execution=execution)
 
     def look(rows: Sequence[Row]) -> tuple[Row | Held | None, Sequence[Row]]:
-        found, changed = ask_back(rows, way, clock.now())
-        return (found if changed or isinstance(found, Held) else None), ()
+        found, _changes = ask_back(rows, way, clock.now())
+        if isinstance(found, Row):
+            found = next(row for row in rows if row.id == found.id)
+            found = found if found.way is None and found.state is not State.COMPLETED else None
+        return found, ()
 
     while True:
         found = await ledger.decide(conversation, look)
