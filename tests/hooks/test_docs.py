@@ -1,55 +1,160 @@
+"""The pages for plugin authors say what the code does: signatures, kinds, bounds, names, and when a hook runs."""
+
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
-from pathlib import Path
-from types import MappingProxyType
 
 import pytest
-import yaml
 
-from router import Decline, Outcome
-from router.errors import TwilioBusy
-from router.hooks.discovery import discover
-from router.hooks.host import PluginHost, PluginReport
-from router.model.routes import PluginUse
-from tests.hooks.kit import HANDOVER, LISTED, TWILIO
+import router
+from router.hooks import answers, caller, inspection, life, specs, threads
+from router.hooks.specs import API, ARGUMENTS, BACKGROUND, KINDS, Kind
+from router.model import masking
+from router.model.call import Identity, ToolCall
+from router.model.handover import Handover
+from router.model.routes import Intent, Route, Tool
+from tests.hooks import test_examples
+from tests.hooks.pages import DOCS, INDEX, RULES, blocks, page_of, rows, section
 
-PAGE = (Path(__file__).parents[2] / "docs" / "plugins" / "index.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-ROUTES = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
+EACH, SUM = f"{life.DEADLINE:g} s", f"{life.SUM * life.DEADLINE:g} s"
+PATIENCE = f"{life.PATIENCE:g} s"
+A_CALL = f"{EACH} a call, {SUM} for all together"
+TIMES = dict.fromkeys(KINDS, A_CALL)
+TIMES |= dict.fromkeys(("plugin_info", "register_targets"), "no bound")
+TIMES |= dict.fromkeys(("started", "register_endpoints", "stopped"), f"{PATIENCE} a call")
+TIMES |= dict.fromkeys(BACKGROUND, f"{A_CALL}; {PATIENCE} a call in the background")
+TIMES |= {"around_swap": f"{EACH} to enter and {EACH} to leave; {SUM} for all to enter, {SUM} for all to leave"}
+BOUNDS = {
+    "one call of one plugin": EACH,
+    "all calls of one hook for one handover": SUM,
+    "a call of `started`, `register_endpoints` or `stopped`, and one in the background": PATIENCE,
+    "how long a call may hold the event loop before the log names it": f"{1000 * caller.BLOCKS:g} ms",
+    "calls of one plugin that may hang in their threads": f"{threads.MOST_HUNG}",
+    "what `add_attributes` returns, as JSON": f"{answers.LARGEST_JSON // 1024} KiB",
+    "a sentence: of `Decline`, or in `replace(message=...)`": f"{answers.LONGEST_SENTENCE // 1024} KiB",
+    "an intent that is chosen, the name of a target": f"{answers.LONGEST_NAME} characters",
+    "endpoints of one plugin, targets of one plugin": f"{answers.MOST} each",
+    "an exception's text in the log": f"{masking.LONGEST} characters",
+}
+(LIFE,) = (block for block in blocks("text", INDEX) if "choose_intent" in block)
+MARK = "--> "
+each_hook = pytest.mark.parametrize("hook", KINDS)
 
 
-def hosted(directory: Path, example: str) -> tuple[PluginHost, list[PluginReport]]:
-    """Do what the page says: put the example into the file, and switch it on."""
-    (directory / "ask_first.py").write_text(example, encoding="utf-8")
-    found = discover([directory])
-    assert found.faults == ()
-    reports: list[PluginReport] = []
-    return PluginHost.of(found.plugins.values(), report=reports.append), reports
+@each_hook
+def test_a_page_has_the_live_signature(hook: str) -> None:
+    """Its heading is the hook with its arguments; the table has each of them, with its type, and no other."""
+    page = page_of(hook)
+    assert page.startswith(f"# `{hook}({', '.join(ARGUMENTS[hook])})`\n")
+    table = rows(page.split("\n| | |\n")[0])
+    parameters = inspect.signature(getattr(specs, hook)).parameters
+    assert {name: cells[0].strip("`") for name, cells in table.items()} == {
+        name: parameter.annotation for name, parameter in parameters.items()
+    }
 
 
-async def test_the_plugin_of_the_page_does_what_the_page_says(tmp_path: Path) -> None:
-    """It has ten lines at the most, asks for what is missing, and lets a complete handover pass."""
-    assert len(EXAMPLES[0].splitlines()) <= 10
-    host, _reports = hosted(tmp_path, EXAMPLES[0])
-    switch = ROUTES["plugins"][0]
-    uses = [PluginUse(name=switch["use"], config=switch["config"])]
-    assert await host.before_swap(HANDOVER, uses, LISTED.get, TWILIO) == HANDOVER
-    with pytest.raises(Decline, match=r"^Ask the customer for order_id, then call this tool again\.$"):
-        await host.before_swap(dataclasses.replace(HANDOVER, inputs={}), uses, LISTED.get, TWILIO)
+@each_hook
+def test_a_page_says_how_its_hook_is_called(hook: str) -> None:
+    """Kind, order and time are those of the code, and the spec says the same kind and order."""
+    facts = rows(page_of(hook))
+    assert facts["Kind"] == [KINDS[hook]]
+    assert facts["Time"] == [TIMES[hook]]
+    assert facts["Returns"] == [f"`{inspect.signature(getattr(specs, hook)).return_annotation}`"]
+    told = " ".join((getattr(specs, hook).__doc__ or "").replace("`", "").split())
+    (order,) = facts["Called"]
+    assert f"Kind: {KINDS[hook]}; {order.replace('`', '')}" in told.replace("; called once", "; once")
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-async def test_every_example_of_the_page_runs(tmp_path: Path, example: str) -> None:
-    """Each loads without a fault, is called with everything there is, and fails nowhere."""
-    host, reports = hosted(tmp_path, example)
-    uses = [PluginUse(name="ask-first", config=MappingProxyType({"inputs": [], "german_flow": "german"}))]
-    for language in ("de", "en"):
-        handover = dataclasses.replace(HANDOVER, inputs={"language": language})
-        await host.before_swap(handover, uses, LISTED.get, TWILIO)
-        await host.add_attributes(handover, uses)
-        await host.after_swap(handover, Outcome.HANDED_OVER, uses, TWILIO)
-        await host.swap_failed(handover, TwilioBusy("create", "busy"), uses, TWILIO)
-    assert reports == []
-    assert host.names == ("ask-first",)
+@each_hook
+def test_a_page_shows_its_place_in_the_life_of_a_handover(hook: str) -> None:
+    """It has a piece of the drawing of the first page, in which just the lines of the hook are marked."""
+    drawing = blocks("text", page_of(hook))[0]
+    marked = [line for line in drawing.splitlines() if line.startswith(MARK)]
+    plain = drawing.replace(MARK, " " * len(MARK))
+    assert f"\n{plain}" in f"\n{LIFE}"
+    own = [line for line in LIFE.splitlines() if re.match(rf" +\|  {hook} ", line)]
+    assert own
+    assert [line.replace(MARK, " " * len(MARK)) for line in marked] == own
+
+
+@each_hook
+def test_a_page_says_what_a_failure_does(hook: str) -> None:
+    """Who reads about a hook must not look for that elsewhere."""
+    assert "\n## What a failure does\n\n" in page_of(hook)
+
+
+@each_hook
+def test_the_first_page_leads_to_each_hook(hook: str) -> None:
+    """The table of the hooks has its link and its kind."""
+    assert rows(INDEX)[f"[`{hook}`](hooks/{hook}.md)"][0] == KINDS[hook]
+
+
+@each_hook
+def test_every_hook_has_a_test_of_its_own(hook: str) -> None:
+    """It is named for the hook, and runs the example of its page."""
+    assert callable(getattr(test_examples, f"test_hook_{hook}", None))
+
+
+def test_no_page_is_about_what_is_never_called() -> None:
+    """There is a page a hook and no other; the first page lists them in the order of a plugin's life."""
+    assert {path.stem for path in (DOCS / "hooks").iterdir()} == set(KINDS)
+    assert re.findall(r"^\| \[`(\w+)`\]\(hooks/", INDEX, re.MULTILINE) == list(KINDS)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_says_what_its_failure_does(kind: Kind) -> None:
+    """The first page has one row a kind."""
+    assert f"\n| {kind} | " in INDEX
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    """Each number of the table is the constant that is gone by."""
+    table = rows(section(RULES, "Time"))
+    assert {what: bound for what, (bound,) in table.items()} == BOUNDS
+
+
+@pytest.mark.parametrize(
+    ("hook", "bounds"),
+    [
+        ("add_attributes", [f"{answers.LARGEST_JSON // 1024} KiB"]),
+        ("register_endpoints", [f"{answers.MOST} at the most"]),
+        ("register_targets", [f"{answers.MOST} at the most", f"{answers.LONGEST_NAME} characters"]),
+        ("plugin_info", [f"written for: {API}."]),
+    ],
+)
+def test_a_page_has_the_bounds_of_its_answer(hook: str, bounds: list[str]) -> None:
+    """What it says of how much may be returned is what is held."""
+    page = page_of(hook)
+    assert [bound for bound in bounds if bound not in page] == []
+
+
+def test_the_public_names_are_just_those_that_are_documented() -> None:
+    """What the rules list is what ``router`` offers."""
+    assert list(rows(section(RULES, "The names"))) == router.__all__
+
+
+def test_each_field_of_a_handover_is_documented() -> None:
+    """The rules list all of them, in their order."""
+    assert list(rows(section(RULES, "A handover"))) == [each.name for each in dataclasses.fields(Handover)]
+
+
+def test_what_a_plugin_says_of_itself_is_documented() -> None:
+    """The page has each key that ``plugin_info`` may return, and each hook that may run in the background."""
+    table = rows(section(page_of("plugin_info"), "What it may return"))
+    assert set(table) == set(inspection._KEYS)
+    assert ", ".join(f"`{hook}`" for hook in BACKGROUND) in table["background"][0]
+
+
+def test_what_is_told_of_a_call_and_a_tool_is_there() -> None:
+    """The page of choose_intent names no attribute that they lack."""
+    page = page_of("choose_intent")
+    call = ToolCall("/tools/a", "ai_assistants", identity=Identity("email", "ann@example.com"))
+    tool = Tool(call.path, Route(), intents={"refund": Intent("refund", Route())})
+    texts = (page.split(f"\n| Of `{name}` |")[1].split("\n\n")[0] for name in ("call", "tool"))
+    for text, thing in zip(texts, (call, tool), strict=True):
+        first_cells = re.findall(r"^\| (`[^|]+)\|", text, re.MULTILINE)
+        names = re.findall(r"`(\w+)", " ".join(first_cells))
+        assert names
+        assert [name for name in names if not hasattr(thing, name)] == []
