@@ -34,7 +34,7 @@ BOUNDS = {
     "calls of one plugin that may hang in their threads": f"{threads.MOST_HUNG}",
     "what `add_attributes` returns, as JSON": f"{answers.LARGEST_JSON // 1024} KiB",
     "a sentence: of `Decline`, or in `replace(message=...)`": f"{answers.LONGEST_SENTENCE // 1024} KiB",
-    "an intent that is chosen, the name of a target": f"{answers.LONGEST_NAME} characters",
+    "the name of an intent that is chosen": f"{answers.LONGEST_NAME} characters",
     "endpoints of one plugin, targets of one plugin": f"{answers.MOST} each",
     "an exception's text in the log": f"{masking.LONGEST} characters",
 }
@@ -120,7 +120,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     [
         ("add_attributes", [f"{answers.LARGEST_JSON // 1024} KiB"]),
         ("register_endpoints", [f"{answers.MOST} at the most"]),
-        ("register_targets", [f"{answers.MOST} at the most", f"{answers.LONGEST_NAME} characters"]),
+        ("register_targets", [f"{answers.MOST} at the most"]),
         ("plugin_info", [f"written for: {API}."]),
     ],
 )

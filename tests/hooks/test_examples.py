@@ -19,6 +19,7 @@ from router.errors import ConfigError, TwilioBusy
 from router.hooks.discovery import discover
 from router.hooks.host import PluginHost, PluginReport
 from router.model.call import ToolCall
+from router.model.request import TwilioRequest
 from router.model.routes import Intent, PluginUse, Route, Routes, Tool
 from router.rehearsal.stage import CONVERSATION, Stage
 from router.serving import serving
@@ -110,12 +111,45 @@ def test_hook_plugin_info(tmp_path: Path) -> None:
     assert blocks("text", page_of("plugin_info"))[-1] == f"{found.value}\n".replace(f"{tmp_path}/", "")
 
 
-def test_hook_register_targets(tmp_path: Path) -> None:
-    """It gives a target for each desk of its config."""
-    shown = example(tmp_path, "register_targets", desks={"night_desk": "https://desk.example.com"})
+class TaskRouter(Stage):
+    """A Twilio with one workspace, whose tasks stay until they are deleted."""
+
+    def __init__(self) -> None:
+        super().__init__(CONVERSATION)
+        self.tasks: dict[str, dict[str, str]] = {}
+
+    async def request(self, method: str, url: str, *, form: Any = (), query: Any = ()) -> Any:
+        asked = TwilioRequest.checked(method, url, dict(form), dict(query))
+        path = url.removeprefix("https://taskrouter.twilio.com/v1/Workspaces/WS1/Tasks")
+        if method == "POST":
+            sid = f"WT{len(self.tasks)}"
+            self.tasks[sid] = {"sid": sid, "assignment_status": "pending", "attributes": asked.form["Attributes"][0]}
+            return self.tasks[sid]
+        if method == "DELETE":
+            if self.tasks.pop(path.removeprefix("/"), None) is None:
+                raise TwilioRefused("plugin", "no such task", status=404)
+            return None
+        sid = asked.query["EvaluateTaskAttributes"][0].removeprefix("conversation == ")
+        found = [task for task in self.tasks.values() if f'"conversation": {sid}' in task["attributes"]]
+        return {"tasks": found}
+
+
+async def test_hook_register_targets(tmp_path: Path) -> None:
+    """Each desk of the config is a target: what it begins is found without its reference, and ends once or twice."""
+    shown = example(tmp_path, "register_targets", desks={"night_desk": {"workspace": "WS1", "workflow": "WW1"}})
     targets, failures = shown.host.targets(shown.uses)
-    assert failures == []
-    assert {name: plugin for name, (plugin, _target) in targets.items()} == {"night_desk": "desks"}
+    assert (list(targets), failures) == (["night_desk"], [])
+    plugin, target = targets["night_desk"]
+    desk: Any = target
+    twilio = TaskRouter()
+    assert await desk.find("", HANDOVER, twilio) is None
+    begun = await desk.start(HANDOVER, twilio)
+    assert await desk.find("", HANDOVER, twilio) == begun
+    assert await desk.find("", dataclasses.replace(HANDOVER, conversation="CH" + "1" * 32), twilio) is None
+    for _repeat in range(2):
+        await desk.stop(begun, HANDOVER, twilio)
+    assert await desk.find(begun, HANDOVER, twilio) is None
+    assert plugin == "desks"
     assert shown.were_called
 
 
