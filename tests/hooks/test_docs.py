@@ -10,6 +10,7 @@ import pytest
 
 import router
 from router.hooks import answers, caller, inspection, life, specs, threads
+from router.hooks.figures import RECENT, Figures
 from router.hooks.specs import API, ARGUMENTS, BACKGROUND, KINDS, Kind
 from router.model import masking
 from router.model.call import Identity, ToolCall
@@ -138,6 +139,13 @@ def test_the_public_names_are_just_those_that_are_documented() -> None:
 def test_each_field_of_a_handover_is_documented() -> None:
     """The rules list all of them, in their order."""
     assert list(rows(section(RULES, "A handover"))) == [each.name for each in dataclasses.fields(Handover)]
+
+
+def test_each_figure_is_documented() -> None:
+    """The rules list what is counted, and over how many calls."""
+    table = rows(section(RULES, "Figures"))
+    assert list(table) == [each.name for each in dataclasses.fields(Figures)]
+    assert f"95 of the last {RECENT} calls" in table["p95"][0]
 
 
 def test_what_a_plugin_says_of_itself_is_documented() -> None:
