@@ -147,8 +147,8 @@ def test_no_secret_is_printed() -> None:
 def test_file_and_plugins_are_found_as_by_check(tmp_path: Path) -> None:
     """PATH, HANDOVER_CONFIG and ``--plugins-dir`` mean what they mean there."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "audit.py").write_text(PLUGIN % "None")
-    (tmp_path / "other.yaml").write_text(FILE + "plugins: [{use: audit}]\n")
+    (tmp_path / "mine" / "of_mine.py").write_text(PLUGIN % "None")
+    (tmp_path / "other.yaml").write_text(FILE + "plugins: [{use: of-mine}]\n")
     assert run("other.yaml", "--plugins-dir", "mine").exit_code == 0
     assert run("--plugins-dir", "mine", HANDOVER_CONFIG="other.yaml").exit_code == 0
     assert run("other.yaml").exit_code == 1

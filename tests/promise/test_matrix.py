@@ -22,7 +22,7 @@ from router.sandbox.faults import Fault
 from router.twilio.gateway import TwilioGateway
 from tests.fixtures import running_sandbox
 from tests.kit import AGENT_URL, CUSTOMER, REFUNDS, LeapingClock, arm, flows, foreign, open_desk, witness
-from tests.promise.cells import BRIEF, CELLS, END, FAULTS, RUN, RUNS, is_believed, is_told
+from tests.promise.cells import BRIEF, CELLS, END, FAULTS, RUN, RUNS, Cell, is_believed, is_told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from router.model.outcome import Answer
     from router.sandbox.sandbox import Responder, Sandbox
     from router.sandbox.world import Conversation, Execution
-    from tests.promise.cells import Cell, Path
+    from tests.promise.cells import Path
 
 PLUGIN = """
 @hookimpl
@@ -215,7 +215,7 @@ class Matrix:
 async def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matrix]:
     """The cells that this run asks for."""
     asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    wanted = [params["cell"] for params in asked if "cell" in params]
+    wanted = [params["cell"] for params in asked if isinstance(params.get("cell"), Cell)]
     async with contextlib.AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running_sandbox())
         desk = await stack.enter_async_context(
