@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from router import runs
 from router.case import Case
-from router.errors import TwilioError
+from router.errors import NotAttached, TwilioError
 from router.ledger.row import Duty, State
 from router.model.outcome import Answer, Outcome
-from router.model.routes import HandBack
 from router.model.tracing import REQUESTS
+from router.record import route_of
 from router.swap.execute import Executor, SwapFailed
 from router.swap.refusal import is_final
 from router.swap.repair import Repair
 from router.swap.target import StudioFlow
+from router.turns import tell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -42,12 +43,18 @@ WATCH: Final = 60.0
 UNSURE: Final = timedelta(hours=1)
 """So long that is done for an execution that may be another customer's."""
 
+NOTHING: Final = "nothing was attached, and nothing is owed"
+
 
 async def advance(row: Row, desk: Desk, studio: Executions) -> None:
-    """Make one attempt at what ``row`` owes, which we have in hand, and keep what came of it. Raises LedgerError."""
+    """Make one attempt at what ``row`` owes, which we have in hand, and keep what came of it; observers hear of a turn.
+
+    Raises LedgerError.
+    """
     REQUESTS.set(list(row.requests))
     case = Case(row, desk)
     async with case.in_hand():
+        cause: Exception = NotAttached(NOTHING)
         try:
             change = await _DUTIES[row.duty](case, studio)
         except (TwilioError, SwapFailed) as error:
@@ -57,7 +64,7 @@ async def advance(row: Row, desk: Desk, studio: Executions) -> None:
         else:
             log, reason = desk.log.info, ""
             change = _recovered(change) if row.attempts else change
-        await case.change(change, row.duty)
+        turns = await case.change(change, row.duty, cause)
     log(
         "repair",
         handover=row.id,
@@ -67,6 +74,7 @@ async def advance(row: Row, desk: Desk, studio: Executions) -> None:
         next=case.row.duty,
         reason=reason,
     )
+    await tell(turns, desk)
 
 
 async def _settle(case: Case, _studio: Executions) -> Change:
@@ -110,7 +118,7 @@ async def _tidy(case: Case, studio: Executions) -> Change:
     """
     row, now, repair = case.row, case.desk.clock.now(), _repair(case)
     since, is_asked_back = row.accepted or row.created, row.journal.is_asked_back
-    is_soon = now < since + timedelta(seconds=_terms(row, case.desk).within)
+    is_soon = now < since + timedelta(seconds=route_of(row, case.desk.routes).hand_back.within)
     if is_asked_back and is_soon and not row.looks:
         await repair.pave()  # before Studio is asked, which may not answer
     left = await runs.older(row, studio)
@@ -138,7 +146,7 @@ async def _hand_back(case: Case, studio: Executions) -> Change:
     """
     row, way = case.row, case.row.way
     assert way is not None  # noqa: S101 - no row has this duty without a way
-    is_back, terms = row.state is State.COMPLETED, _terms(row, case.desk)
+    is_back, terms = row.state is State.COMPLETED, route_of(row, case.desk.routes).hand_back
     if not (is_back or way.is_paved) and await _repair(case).pave():
         return lambda row, now: row.paved(now).wait(now, SOON_OVER)
     if is_back and way.runs:
@@ -185,22 +193,13 @@ def _repair(case: Case) -> Repair:
     )
 
 
-def _terms(row: Row, desk: Desk) -> HandBack:
-    """Look up how the route of now hands back; one that is gone since does as the default."""
-    tool = desk.routes.tools.get(row.tool)
-    if tool is None:
-        return HandBack()
-    intent = tool.intents.get(row.intent)
-    return (intent.route if intent else tool.route).hand_back
-
-
 def _accept(row: Row, now: datetime) -> Row:
     accepted = row.accept(_answer(row, Outcome.HANDED_OVER, row.success), now)
     return accepted.close(now) if row.way else accepted.wait(now, 0)
 
 
 def _nothing_came_of_it(row: Row, now: datetime) -> Row:
-    answer = _answer(row, Outcome.FAILED, row.message, "nothing was attached, and nothing is owed")
+    answer = _answer(row, Outcome.FAILED, row.message, NOTHING)
     return row.fail(answer, now, Duty.RESTORE)
 
 

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, revise
@@ -15,6 +15,7 @@ from router.ledger.row import SOON, Duty
 from router.line import Withdrawn
 from router.model.masking import veiled
 from router.model.tracing import REQUESTS
+from router.turns import announce
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from router.model.webhook import ScopedWebhook
     from router.swap.execute import SwapFailed
     from router.swap.swap import Attached
+    from router.turns import Decision, Turn
 
     Change = Callable[[Row, datetime], Row]
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -63,7 +67,11 @@ class Ticket:
 
 @dataclass(slots=True)
 class Case:
-    """A row that we have in hand; ``row`` is as it was kept last. Each step raises LedgerError where it cannot be."""
+    """A row that we have in hand; ``row`` is as it was kept last. Each step raises LedgerError where it cannot be.
+
+    Steps give the handovers that turned by them, this one or one that it took over from, for the observers to hear of;
+    none where another process has this row by now, and tells of it.
+    """
 
     row: Row
     desk: Desk
@@ -95,13 +103,13 @@ class Case:
     async def _leave(self) -> None:
         await self.change(lambda row, now: row.wait(now, 0) if row.is_open else row)
 
-    async def change(self, change: Change, duty: Duty | None = None) -> None:
-        """Keep a changed row; where a ``duty`` is named, only if it still owes that.
+    async def change(self, change: Change, duty: Duty | None = None, error: Exception | None = None) -> Sequence[Turn]:
+        """Keep a changed row, where a ``duty`` is named only if it still owes that; ``error`` is why it failed, if so.
 
         Whoever asks again since a commit's answer was lost must not end what has begun since.
         """
         now, names = self.desk.clock.now(), tuple(REQUESTS.get() or ())
-        await self._decide(
+        return await self._decide(
             partial(
                 revise,
                 row_id=self.row.id,
@@ -109,7 +117,8 @@ class Case:
                 change=lambda row: (
                     change(row, now).change(requests=names or row.requests) if duty in (None, row.duty) else row
                 ),
-            )
+            ),
+            error,
         )
 
     async def note_removed(self, webhooks: Sequence[ScopedWebhook]) -> None:
@@ -129,7 +138,7 @@ class Case:
         if (flow, wish["success"]) != (self.row.flow, self.row.success):
             await self.change(lambda row, _now: row.change(**wish))
 
-    async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> None:
+    async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> Sequence[Turn]:
         """Tell that the responder is attached, once that is kept, with the agent's webhooks that go now."""
         doubts = (answer.flow,) if attached.doubtful else ()
         noted = self._journal(attached.plan.removes, doubts)
@@ -139,16 +148,21 @@ class Case:
         def note(journal: Journal) -> Journal:
             return noted(journal).with_replaced(*before)
 
-        await self._conclude(accept, answer, ticket, journal=note, answered=answered)
+        return await self._conclude(accept, answer, ticket, journal=note, answered=answered)
 
     async def go_on_later(self, answer: Answer, failed: SwapFailed, ticket: Ticket) -> None:
         """Tell that nobody knows yet whether the responder is attached."""
         journal = self._journal(failed.removed, (answer.flow,), failed.present)
         await self._conclude(go_on_later, answer, ticket, journal=journal)
 
-    async def fail(self, answer: Answer, ticket: Ticket, lost: Sequence[ScopedWebhook] = ()) -> None:
-        """Tell that nothing is attached, and keep which of the agent's webhooks must be put back."""
-        await self._conclude(give_up, answer, ticket, lost=tuple(lost))
+    async def fail(
+        self, answer: Answer, ticket: Ticket, lost: Sequence[ScopedWebhook] = (), error: Exception | None = None
+    ) -> Sequence[Turn]:
+        """Tell that nothing is attached, and keep which of the agent's webhooks must be put back.
+
+        Observers hear of it where an ``error`` was why, and not a guard's word or a call that never began.
+        """
+        return await self._conclude(give_up, answer, ticket, error, lost=tuple(lost))
 
     async def let_go(self, release: Callable[[], Awaitable[Sequence[ScopedWebhook]]]) -> None:
         """Remove the agent's webhooks, and keep whether something is owed; not where another process took over.
@@ -160,7 +174,9 @@ class Case:
             step: Change = (lambda row, now: row.retry(now)) if owed else (lambda row, now: row.released(now))
             await self.insist(partial(self.change, step, Duty.TIDY))
 
-    async def insist(self, step: Callable[[], Awaitable[None]], meanwhile: Callable[[], None] | None = None) -> None:
+    async def insist(
+        self, step: Callable[[], Awaitable[Result]], meanwhile: Callable[[], None] | None = None
+    ) -> Result:
         """Take a step, however long the ledger takes to work again; do something else as soon as it does not."""
         pauses = chain(SOON[1:], repeat(SOON[-1]))
         while True:
@@ -173,14 +189,20 @@ class Case:
                 await self.desk.clock.sleep(next(pauses))
 
     async def _conclude(
-        self, decide: Callable[..., tuple[Row, Sequence[Row]]], answer: Answer, ticket: Ticket, **given: Any
-    ) -> None:
+        self,
+        decide: Callable[..., tuple[Row, Sequence[Row]]],
+        answer: Answer,
+        ticket: Ticket,
+        error: Exception | None = None,
+        **given: Any,
+    ) -> Sequence[Turn]:
         """Keep how it ended, and tell: the truth does not wait for a ledger that does not work."""
         now, tell = self.desk.clock.now(), partial(ticket.tell, answer)
         holder = self.desk.ledger.holder
         decision = partial(decide, row_id=self.row.id, holder=holder, answer=answer, now=now, **given)
-        await self.insist(partial(self._decide, decision), meanwhile=tell)
+        turns = await self.insist(partial(self._decide, decision, error), meanwhile=tell)
         tell()
+        return turns
 
     def _journal(
         self, removed: Sequence[ScopedWebhook], doubts: Sequence[str] = (), present: Sequence[ScopedWebhook] = ()
@@ -188,11 +210,17 @@ class Case:
         own = tuple(filter(self.desk.routes.agent_webhooks.own, removed))
         return lambda journal: journal.seen(tuple(present)).with_removed(*own).with_doubts(*doubts)
 
-    async def _decide(self, decision: Callable[[Sequence[Row]], tuple[Row, Sequence[Row]]]) -> None:
+    async def _decide(self, decision: Decision, error: Exception | None = None) -> Sequence[Turn]:
+        """Keep what is decided, and in the same breath what plugins are to be told of it in the background."""
+        announcing = partial(
+            announce, decision, before=self.row, error=error, desk=self.desk, now=self.desk.clock.now()
+        )
         try:
-            self.row = await self.desk.ledger.decide(self.row.conversation, decision)
-        except RowGone as error:
-            self.desk.log.error("unrecorded", handover=self.row.id, reason=str(error))  # noqa: TRY400 - its text says all
-            self.row = self.row.close(self.desk.clock.now())
-        if self.row.is_open and not self.row.owner:
+            self.row, turns = await self.desk.ledger.decide(self.row.conversation, announcing)
+        except RowGone as gone:
+            self.desk.log.error("unrecorded", handover=self.row.id, reason=str(gone))  # noqa: TRY400 - its text says all
+            (row, turns), _ = announcing((self.row,))
+            self.row = row.close(self.desk.clock.now())
+        if (self.row.is_open and not self.row.owner) or any(turn.row.news for turn in turns):
             self.desk.owed.set()
+        return turns

@@ -8,6 +8,7 @@
     ├── BadRequest             a caller's request cannot be read (400)
     ├── LedgerError            the ledger cannot be read or written now
     ├── RowGone                a row that must be in the ledger is not
+    ├── NotAttached            a handover came to nothing, which is told when its call is over
     └── TwilioError            Twilio did not do what we asked
         ├── TwilioRefused      it said no for good: nothing was changed
         ├── TwilioBusy         it did not take the request up: nothing was changed, try again
@@ -52,6 +53,17 @@ class LedgerError(HandoverError):
 
 class RowGone(HandoverError):
     """A row that must be in the ledger is not: somebody has removed it, or an older ledger was restored."""
+
+
+class NotAttached(HandoverError):
+    """A handover came to nothing; a plugin meets it where it is told so from the ledger, when the call is long over.
+
+    ``kind`` is the class of the error that ended it, as a text: the ledger keeps no more than that, and its words.
+    """
+
+    def __init__(self, text: str, kind: str = "NotAttached") -> None:
+        self.kind = kind
+        super().__init__(text)
 
 
 class TwilioError(HandoverError):

@@ -22,6 +22,7 @@ from router.swap.execute import SwapFailed
 from router.swap.refusal import sentence_for
 from router.swap.swap import Swap
 from router.swap.target import StudioFlow
+from router.turns import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,11 +118,10 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
         else:
             await _fail(error, case, found, ticket)
     else:
-        answer = _success(found, attached)
-        await case.accept(answer, attached, ticket)
+        turns = await case.accept(_success(found, attached), attached, ticket)
         await case.let_go(partial(swap.release, attached.plan))
         if not found.route.dry_run:
-            await desk.plugins.after_swap(found.handover, answer.outcome, found.route.plugins, desk.twilio)
+            await tell(turns, desk, found.handover)
 
 
 async def _prepare(found: Resolved, desk: Desk) -> Swap:
@@ -175,5 +175,4 @@ async def _fail(
     answer = found.tell(Outcome.FAILED, key, str(error))
     if isinstance(error, LedgerError):
         ticket.tell(answer)  # nothing was changed, and that is true whenever the ledger works again
-    await case.fail(answer, ticket, lost)
-    await case.desk.plugins.swap_failed(found.handover, error, found.route.plugins, case.desk.twilio)
+    await tell(await case.fail(answer, ticket, lost, error), case.desk, found.handover)

@@ -1,25 +1,29 @@
-"""The rounds in the background: rows that are due and in nobody's hand are taken, one attempt each, again and again."""
+"""The rounds in the background: what is due and in nobody's hand is taken, one attempt each, again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from router.aftercare import advance
 from router.errors import LedgerError
+from router.places import Places
+from router.telling import tell_news
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from router.desk import Desk
+    from router.ledger.news import News
     from router.ledger.row import Row
     from router.model.execution import Executions
 
 AT_ONCE: Final = 16
-"""So many rows are in hand at the same time."""
+"""So many rows are in hand at the same time; and of so many others plugins are told."""
 
 LONGEST: Final = 1.0
 """Seconds between two rounds at the most: so soon another process's rows are found."""
@@ -34,15 +38,24 @@ CLEARING: Final = timedelta(hours=1)
 class Rounds:
     """The rounds of one process. ``desk`` gives the desk in use: a repair follows the routes of now.
 
-    ``studio`` tells of executions; ``retention`` is how long a finished row is kept.
+    ``studio`` tells of executions; ``retention`` is how long a finished row is kept. ``on_given_up`` is told of news
+    that a plugin would not hear.
     """
 
-    def __init__(self, desk: Callable[[], Desk], studio: Executions, retention: timedelta) -> None:
+    def __init__(
+        self,
+        desk: Callable[[], Desk],
+        studio: Executions,
+        retention: timedelta,
+        on_given_up: Callable[[News], None] = lambda _news: None,
+    ) -> None:
         self._desk = desk
         self._studio = studio
         self._retention = retention
+        self._on_given_up = on_given_up
         self._cleared: datetime | None = None
-        self._attempts: set[asyncio.Task[None]] = set()
+        self._repairs = Places(AT_ONCE, self._wake)
+        self._tellings = Places(AT_ONCE, self._wake)  # a plugin that hangs keeps no customer waiting
         self._is_stopping = False
 
     async def run(self) -> None:
@@ -64,36 +77,49 @@ class Rounds:
     def stop(self) -> None:
         """End when the attempts that are being made have ended."""
         self._is_stopping = True
-        self._desk().owed.set()
+        self._wake()
 
     async def make(self) -> int:
-        """Make one attempt at each row that is due, and wait for them; says how many. Raises LedgerError."""
+        """Make one attempt at all that is due, and wait for them; says how many. Raises LedgerError."""
         begun = await self._begin()
         await self._ended()
         return begun
 
     async def _begin(self) -> int:
-        """Take as many rows in hand as there are places: one that hangs keeps its own, and no other row waiting."""
+        """Take as much in hand as there are places: what hangs keeps its own, and nothing else waiting."""
         desk = self._desk()
-        places = AT_ONCE - len(self._attempts)
+        return sum(await asyncio.gather(self._begin_repairs(desk), self._begin_tellings(desk)))
+
+    async def _begin_repairs(self, desk: Desk) -> int:
+        places = self._repairs.free
         rows = await desk.ledger.claim(desk.clock.now(), places) if places else ()
         for row in rows:
-            attempt = asyncio.create_task(self._attempt(row, desk))
-            self._attempts.add(attempt)
-            attempt.add_done_callback(self._end)
+            self._repairs.take(self._attempt("a repair broke", row, desk, partial(advance, studio=self._studio)))
         return len(rows)
 
-    def _end(self, attempt: asyncio.Task[None]) -> None:
-        if len(self._attempts) == AT_ONCE:
-            self._desk().owed.set()  # a place is free again
-        self._attempts.discard(attempt)
+    async def _begin_tellings(self, desk: Desk) -> int:
+        places = self._tellings.free
+        rows = await desk.ledger.claim_news(desk.clock.now(), places) if places else ()
+        for row in rows:
+            self._tellings.take(
+                self._attempt("a telling broke", row, desk, partial(tell_news, on_given_up=self._on_given_up))
+            )
+        return len(rows)
+
+    def _wake(self) -> None:
+        self._desk().owed.set()
 
     async def _ended(self) -> None:
-        if self._attempts:
-            await asyncio.wait(self._attempts)
+        """Wait for what was begun; whoever waits no longer leaves what is being told to the next process."""
+        try:
+            await self._repairs.ended()
+            await self._tellings.ended()
+        except asyncio.CancelledError:
+            self._tellings.clear()
+            raise
 
     async def _pause(self, desk: Desk) -> float:
-        due = await desk.ledger.next_due() if len(self._attempts) < AT_ONCE else None
+        due = await desk.ledger.next_due(news=self._tellings.free > 0) if self._repairs.free else None
         ahead = (due - desk.clock.now()).total_seconds() if due else LONGEST
         return min(LONGEST, max(SHORTEST, ahead))
 
@@ -103,11 +129,11 @@ class Rounds:
             self._cleared = now
             await desk.ledger.forget(now - self._retention)
 
-    async def _attempt(self, row: Row, desk: Desk) -> None:
+    async def _attempt(self, broke: str, row: Row, desk: Desk, attempt: Callable[[Row, Desk], Awaitable[None]]) -> None:
         try:
             with desk.plugins.held():
-                await advance(row, desk, self._studio)
+                await attempt(row, desk)
         except LedgerError as error:
             desk.log.error("unrecorded", handover=row.id, reason=str(error))  # noqa: TRY400 - its text says all
         except Exception:
-            desk.log.exception("a repair broke", handover=row.id)
+            desk.log.exception(broke, handover=row.id)

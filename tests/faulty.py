@@ -9,10 +9,11 @@ from router.errors import LedgerError
 from router.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from router.ledger.ledger import Figures
+    from router.ledger.news import News
     from router.ledger.row import Row
 
 Result = TypeVar("Result")
@@ -21,11 +22,12 @@ Result = TypeVar("Result")
 class FaultyLedger(MemoryLedger):
     """Works for ``passes`` decisions and then fails ``fails`` of them; ``struck`` is set when it failed.
 
-    While ``is_gone`` nothing at all works.
+    What came of news it fails to keep ``fails_settling`` times. While ``is_gone`` nothing at all works.
     """
 
     passes = 0
     fails = 0
+    fails_settling = 0
     is_gone = False
 
     def strike(self, *, passes: int = 0, fails: int = 1) -> None:
@@ -47,6 +49,13 @@ class FaultyLedger(MemoryLedger):
     async def claim(self, now: datetime, most: int) -> Sequence[Row]:
         self._check()
         return await super().claim(now, most)
+
+    async def settle_news(self, row: Row, told: Mapping[News, News | None]) -> None:
+        if self.fails_settling:
+            self.fails_settling -= 1
+            self._telling.discard(row.id)
+            raise LedgerError("the disk is full")
+        await super().settle_news(row, told)
 
     async def figures(self) -> Figures:
         self._check()

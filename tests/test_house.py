@@ -34,16 +34,20 @@ MAY_KNOW = {
     "router.resolution": GROUND,
     "router.line": set(),
     "router.desk": GROUND | {"router.hooks", "router.ledger", "router.line", "router.swap"},
-    "router.case": GROUND | {"router.desk", "router.ledger", "router.line", "router.swap"},
+    "router.turns": GROUND | {"router.desk", "router.ledger", "router.record"},
+    "router.case": GROUND | {"router.desk", "router.ledger", "router.line", "router.swap", "router.turns"},
     "router.entry": GROUND | {"router.case", "router.desk", "router.ledger", "router.resolution", "router.swap"},
     "router.runs": GROUND | {"router.ledger"},
-    "router.aftercare": GROUND | {"router.case", "router.desk", "router.ledger", "router.runs", "router.swap"},
-    "router.rounds": GROUND | {"router.aftercare", "router.desk", "router.ledger"},
+    "router.aftercare": GROUND
+    | {"router.case", "router.desk", "router.ledger", "router.record", "router.runs", "router.swap", "router.turns"},
+    "router.telling": GROUND | {"router.desk", "router.ledger", "router.record"},
+    "router.places": set(),
+    "router.rounds": GROUND | {"router.aftercare", "router.desk", "router.ledger", "router.places", "router.telling"},
     "router.hand_back": {"router.clock", "router.ledger"},
     "router.record": GROUND | {"router.ledger"},
     "router.handover": GROUND
     | {"router.case", "router.desk", "router.entry", "router.hooks", "router.ledger", "router.line"}
-    | {"router.resolution", "router.swap"},
+    | {"router.resolution", "router.swap", "router.turns"},
     "router.explanation": GROUND | {"router.callers", "router.config", "router.resolution"},
     "router.definitions": GROUND | {"router.resolution"},
     "router.rehearsal": GROUND

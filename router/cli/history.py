@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from enum import StrEnum
 
+    from router.ledger.news import News
     from router.ledger.row import Row
 
 _TITLES: Final = ("WHEN (UTC)", "CONVERSATION", "TOOL", "INTENT", "STATE", "OUTCOME", "OWED", "CUSTOMER", "REASON")
@@ -102,9 +103,22 @@ async def _read(wanted: Filter) -> Sequence[Row]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     when = row.created.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    owed = f"{row.duty} (tried {row.attempts}x)" if row.attempts else str(row.duty)
-    words = (row.tool, row.intent, row.state, row.outcome, owed, row.identity, cut(row.reason, _LONGEST))
+    words = (row.tool, row.intent, row.state, row.outcome, _owed(row), row.identity, cut(row.reason, _LONGEST))
     return (when, row.conversation, *(word or "-" for word in words))
+
+
+def _owed(row: Row) -> str:
+    """Say what is owed to the conversation, and which plugins are still to be told, or were not."""
+    duty = [_tried(row.duty, row.attempts)] if row.duty else []
+    return ", ".join((*duty, *map(_untold, row.news)))
+
+
+def _untold(news: News) -> str:
+    return f"{news.plugin} not told" if news.due is None else _tried(f"tell {news.plugin}", news.attempts)
+
+
+def _tried(what: str, attempts: int) -> str:
+    return f"{what} (tried {attempts}x)" if attempts else what
 
 
 def _as_json(row: Row) -> dict[str, Any]:
@@ -118,4 +132,11 @@ def _as_json(row: Row) -> dict[str, Any]:
         "attempts": row.attempts,
         "execution": row.way.execution if row.way else "",
         "requests": list(row.requests),
+        "news": [_news(each) for each in row.news],
     }
+
+
+def _news(news: News) -> dict[str, Any]:
+    due = news.due.isoformat() if news.due else None
+    what = {"plugin": news.plugin, "hook": news.hook, "attempts": news.attempts, "reason": news.reason}
+    return {**what, "since": news.since.isoformat(), "due": due}

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from router.errors import LedgerError
 from router.ledger import queries
 from router.ledger.address import Address
+from router.ledger.bell import Bell
 from router.ledger.engine import engine_for
 from router.ledger.migration import is_behind, migrate, prepare
-from router.ledger.news import News
 from router.ledger.owner import is_gone
 from router.ledger.row import Row
 from router.ledger.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from router.clock import Clock
     from router.ledger.ledger import Figures, Filter, Holder
+    from router.ledger.news import News
 
 Result = TypeVar("Result")
 
@@ -55,8 +56,9 @@ class DurableLedger:
         self._clock = clock
         self._patience = patience
         self._on_commit = on_commit
-        self._news = News()
+        self._bell = Bell()
         self._held: set[str] = set()
+        self._telling: set[str] = set()
         self._writer: Writer
         self._heart: asyncio.Task[None]
 
@@ -109,12 +111,12 @@ class DurableLedger:
             # A row that bears our name unknown to us, by a commit whose answer was lost, is left to its lease.
             if row.id not in strays:
                 self._note(row)
-        self._news.tell(conversation)
+        self._bell.ring(conversation)
         return result
 
     async def wait(self, conversation: str, seconds: float) -> None:
         """Wait until something was decided about ``conversation`` in this process, ``seconds`` at the most."""
-        await self._news.wait(conversation, seconds)
+        await self._bell.wait(conversation, seconds)
 
     async def claim(self, now: datetime, most: int) -> Sequence[Row]:
         """Take in hand at most ``most`` rows that are due and that nobody has in hand, the most urgent first.
@@ -131,10 +133,33 @@ class DurableLedger:
             self._note(row)
         return taken
 
-    async def next_due(self) -> datetime | None:
-        """Say when the next row is due and in nobody's hand; a row in another's hand is free when its lease ends."""
-        now = self._clock.now()
-        return await self._writer.run(lambda each: queries.next_due(each, now, self.holder, self._is_gone))
+    async def claim_news(self, now: datetime, most: int) -> Sequence[Row]:
+        """Take the news that are due of at most ``most`` rows, and of none of which we tell already."""
+        telling = frozenset(self._telling)
+        rows = await self._writer.run(lambda connection: queries.claim_news(connection, now, most, telling))
+        self._telling |= {row.id for row in rows}
+        return rows
+
+    async def settle_news(self, row: Row, told: Mapping[News, News | None]) -> None:
+        """Keep what came of news of ``row`` that we took; where that is not possible, they are told again later."""
+        try:
+            await self._writer.run(lambda connection: queries.settle_news(connection, row.id, told), row.conversation)
+        finally:
+            self._telling.discard(row.id)
+
+    async def next_due(self, *, news: bool = True) -> datetime | None:
+        """Say when the next row is due and in nobody's hand; a row in another's hand is free when its lease ends.
+
+        Where ``news`` count, those of which we do not tell already do so too.
+        """
+        now, telling = self._clock.now(), frozenset(self._telling)
+
+        def work(connection: Connection) -> datetime | None:
+            due = queries.next_due(connection, now, self.holder, self._is_gone)
+            told = queries.next_news(connection, telling) if news else None
+            return min(filter(None, (due, told)), default=None)
+
+        return await self._writer.run(work)
 
     async def history(self, wanted: Filter) -> Sequence[Row]:
         """Give rows, the newest first."""

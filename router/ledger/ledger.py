@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from router.ledger.news import News
     from router.ledger.row import Row
 
 Result = TypeVar("Result")
@@ -24,10 +25,15 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How much is open: rows by duty, and since when something is owed where the agent does not answer already."""
+    """How much is open: rows by duty, and since when something is owed where the agent does not answer already.
+
+    ``news`` are rows of which a plugin is still to be told, and ``news_since`` is since when.
+    """
 
     open: Mapping[str, int]
     oldest: datetime | None = None
+    news: int = 0
+    news_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,19 @@ class Ledger(Protocol):
         """Take in hand rows that are due and that nobody has in hand, the most urgent first."""
         ...
 
-    async def next_due(self) -> datetime | None:
-        """Say when the next row falls due that nobody has in hand."""
+    async def claim_news(self, now: datetime, most: int) -> Sequence[Row]:
+        """Take in hand the news that are due of at most ``most`` rows, the longest due first.
+
+        Each row is given with the news that were taken, and no others. Whoever takes them calls ``settle_news``.
+        """
+        ...
+
+    async def settle_news(self, row: Row, told: Mapping[News, News | None]) -> None:
+        """Keep what came of news of ``row`` that were taken; None of those that were heard."""
+        ...
+
+    async def next_due(self, *, news: bool = True) -> datetime | None:
+        """Say when the next row falls due that nobody has in hand, or, where that counts, its ``news``."""
         ...
 
     async def history(self, wanted: Filter) -> Sequence[Row]:
@@ -82,7 +99,7 @@ class Ledger(Protocol):
         ...
 
     async def forget(self, before: datetime) -> int:
-        """Drop rows that were finished before a time; says how many."""
+        """Drop rows that were finished before a time, and whose news were told; says how many."""
         ...
 
     async def probe(self) -> None:

@@ -6,16 +6,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from router.errors import LedgerError
+from router.ledger.bell import Bell
 from router.ledger.ledger import Figures, Holder
-from router.ledger.news import News
+from router.ledger.news import settle, take
 from router.ledger.row import URGENT, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from router.clock import Clock
     from router.ledger.ledger import Filter
+    from router.ledger.news import News
     from router.ledger.row import Row
 
 Result = TypeVar("Result")
@@ -31,7 +33,8 @@ class MemoryLedger:
         self.holder = holder or Holder("memory")
         self._clock = clock
         self._rows: dict[str, Row] = {}
-        self._news = News()
+        self._bell = Bell()
+        self._telling: set[str] = set()
 
     async def decide(
         self, conversation: str, decision: Callable[[Sequence[Row]], tuple[Result, Sequence[Row]]]
@@ -45,12 +48,12 @@ class MemoryLedger:
         if sum(row.is_open for row in rows.values() if row.conversation == conversation) > 1:
             raise LedgerError("memory: a conversation may have one open row")
         self._rows = rows
-        self._news.tell(conversation)
+        self._bell.ring(conversation)
         return result
 
     async def wait(self, conversation: str, seconds: float) -> None:
         """Wait until something was decided about ``conversation``, ``seconds`` at the most."""
-        await self._news.wait(conversation, seconds)
+        await self._bell.wait(conversation, seconds)
 
     async def claim(self, now: datetime, most: int) -> Sequence[Row]:
         """Take in hand rows that are due and that nobody has in hand, the most urgent first."""
@@ -61,11 +64,31 @@ class MemoryLedger:
         self._rows |= {row.id: row for row in taken}
         return taken
 
-    async def next_due(self) -> datetime | None:
-        """Say when the next row is due and in nobody's hand."""
+    async def claim_news(self, now: datetime, most: int) -> Sequence[Row]:
+        """Take the news that are due of at most ``most`` rows, and of none of which we tell already."""
+        free = [row for row in self._rows.values() if row.id not in self._telling]
+        due = [row for row in free if row.news_due is not None and row.news_due <= now]
+        claimed = []
+        for row in sorted(due, key=lambda row: row.news_due or now)[:most]:
+            taken, news = take(row.news, now)
+            self._rows[row.id] = row.change(news=news)
+            claimed.append(row.change(news=taken))
+        self._telling |= {row.id for row in claimed}
+        return claimed
+
+    async def settle_news(self, row: Row, told: Mapping[News, News | None]) -> None:
+        """Keep what came of news of ``row`` that we took."""
+        self._telling.discard(row.id)
+        if kept := self._rows.get(row.id):
+            self._rows[row.id] = kept.change(news=settle(kept.news, told))
+
+    async def next_due(self, *, news: bool = True) -> datetime | None:
+        """Say when the next row is due and in nobody's hand, or, where that counts, its news."""
         now = self._clock.now()
-        free = [row for row in self._rows.values() if row.is_open and not self._is_ours(row, now)]
-        return min((self._free_at(row, now) for row in free), default=None)
+        rows = self._rows.values()
+        free = [self._free_at(row, now) for row in rows if row.is_open and not self._is_ours(row, now)]
+        told = [row.news_due for row in rows if news and row.news_due and row.id not in self._telling]
+        return min((*free, *told), default=None)
 
     async def history(self, wanted: Filter) -> Sequence[Row]:
         """Give rows, the newest first."""
@@ -76,13 +99,14 @@ class MemoryLedger:
         there = [row for row in self._rows.values() if row.is_open]
         duties = [str(row.duty) for row in there]
         counts = {duty: duties.count(duty) for duty in duties}
-        return Figures(
-            counts, min((row.owed or row.created for row in there if row.state is not State.COMPLETED), default=None)
-        )
+        oldest = min((row.owed or row.created for row in there if row.state is not State.COMPLETED), default=None)
+        untold = [row.news_since for row in self._rows.values() if row.news_since]
+        return Figures(counts, oldest, len(untold), min(untold, default=None))
 
     async def forget(self, before: datetime) -> int:
         """Drop rows that owe nothing and were finished before a time; says how many."""
-        old = {row.id for row in self._rows.values() if not row.is_open and (row.finished or row.created) < before}
+        done = [row for row in self._rows.values() if not (row.is_open or row.news_due)]
+        old = {row.id for row in done if (row.finished or row.created) < before}
         self._rows = {key: row for key, row in self._rows.items() if key not in old}
         return len(old)
 

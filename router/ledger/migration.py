@@ -12,7 +12,7 @@ from router.errors import LedgerError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 """The last step in ``migrations/versions``."""
 
 VERSIONS: Final = Table("handovers_version", MetaData(), Column("version_num", Text))

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, text, update
 
 from router.ledger.ledger import Figures
+from router.ledger.news import settle, take
 from router.ledger.row import URGENT, Row, State
-from router.ledger.table import OPEN, Moment, handovers, row_of, values_of
+from router.ledger.table import OPEN, Moment, handovers, row_of, values_of, values_of_news
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
     from router.ledger.ledger import Filter, Holder
+    from router.ledger.news import News
 
 Result = TypeVar("Result")
 
@@ -117,6 +119,42 @@ def claim(
     return [row.change(owner=holder.name, lease=lease) for row in found]
 
 
+def claim_news(connection: Connection, now: datetime, most: int, held: Collection[str] = ()) -> Sequence[Row]:
+    """Take the news that are due of at most ``most`` rows: each row with those alone, so that nobody else tells them.
+
+    Of rows that are ``held`` nothing is taken: whoever asks tells of them already.
+    """
+    due = (
+        select(handovers)
+        .where(_COLUMNS.news_due <= now, _COLUMNS.id.not_in(sorted(held)))
+        .order_by(_COLUMNS.news_due)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = []
+    for row in [row_of(each) for each in connection.execute(due).mappings()]:
+        taken, news = take(row.news, now)
+        connection.execute(_UPDATE, values_of_news(row.change(news=news)) | {"id_": row.id})
+        claimed.append(row.change(news=taken))
+    return claimed
+
+
+def settle_news(connection: Connection, row_id: str, told: Mapping[News, News | None]) -> None:
+    """Keep what came of news that were taken; where the row is gone, there is nobody to keep it for."""
+    one = select(handovers).where(_COLUMNS.id == row_id).with_for_update()
+    for row in [row_of(each) for each in connection.execute(one).mappings()]:
+        connection.execute(_UPDATE, values_of_news(row.change(news=settle(row.news, told))) | {"id_": row.id})
+
+
+def next_news(connection: Connection, held: Collection[str]) -> datetime | None:
+    """Say when the next news are due, but for those of rows that are ``held``."""
+    due = func.min(_COLUMNS.news_due, type_=Moment())
+    found: datetime | None = connection.scalar(
+        select(due).where(_COLUMNS.news_due.is_not(None), _COLUMNS.id.not_in(sorted(held)))
+    )
+    return found
+
+
 def next_due(
     connection: Connection,
     now: datetime,
@@ -157,21 +195,27 @@ def history(connection: Connection, wanted: Filter) -> Sequence[Row]:
 
 
 def figures(connection: Connection) -> Figures:
-    """Count the open rows."""
+    """Count the open rows, and those of which plugins are still to be told."""
     oldest = func.min(func.coalesce(_COLUMNS.owed, _COLUMNS.created), type_=Moment()).filter(
         _COLUMNS.state != str(State.COMPLETED)
     )
     counted = select(_COLUMNS.duty, func.count(), oldest).where(OPEN).group_by(_COLUMNS.duty)
     found = connection.execute(counted).all()
+    untold = select(func.count(), func.min(_COLUMNS.news_since, type_=Moment())).where(_COLUMNS.news_due.is_not(None))
+    news, since = connection.execute(untold).one()
     return Figures(
-        {duty: count for duty, count, _ in found}, min((begun for *_, begun in found if begun), default=None)
+        {duty: count for duty, count, _ in found},
+        min((begun for *_, begun in found if begun), default=None),
+        news,
+        since,
     )
 
 
 def forget(connection: Connection, before: datetime) -> int:
-    """Drop a portion of the rows that were finished before a time and owe nothing; says how many."""
+    """Drop a portion of the rows that were finished before a time and owe nothing to anybody; says how many."""
     finished = func.coalesce(_COLUMNS.finished, _COLUMNS.created)
-    old = select(_COLUMNS.id).where(~OPEN, _COLUMNS.created < before, finished < before).limit(PORTION)
+    is_done = and_(~OPEN, _COLUMNS.news_due.is_(None))
+    old = select(_COLUMNS.id).where(is_done, _COLUMNS.created < before, finished < before).limit(PORTION)
     return connection.execute(delete(handovers).where(_COLUMNS.id.in_(old))).rowcount
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.ledger.ledger import Holder
+    from router.ledger.news import News
     from router.model.webhook import ScopedWebhook
 
 SOON: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -136,7 +137,8 @@ class Row:
     token. ``success`` is what the model is to be told, or would have been, once the responder is attached. ``owner`` is
     the process that has it in hand until ``lease``; both are empty where nobody has. ``owed`` is since when it has its
     duty, ``due`` when that is done next, ``attempts`` how often it failed in a row, ``looks`` how often it was done.
-    ``requests`` are Twilio's names of our requests.
+    ``requests`` are Twilio's names of our requests. ``news`` is what plugins are still to be told in the background; it
+    is owed to them and not to the conversation, so it keeps no row open.
     """
 
     id: str
@@ -169,6 +171,7 @@ class Row:
     updated: datetime | None = None
     accepted: datetime | None = None
     finished: datetime | None = None
+    news: tuple[News, ...] = ()
 
     @property
     def where(self) -> ConversationRef:
@@ -196,6 +199,16 @@ class Row:
         execution = self.way.execution if self.way else ""
         return tuple((flow, execution) for flow in (self.flow, *self.journal.replaced) if execution)
 
+    @property
+    def news_due(self) -> datetime | None:
+        """When the next of its news is to be told."""
+        return min((each.due for each in self.news if each.due is not None), default=None)
+
+    @property
+    def news_since(self) -> datetime | None:
+        """Since when the oldest of its news waits to be told."""
+        return min((each.since for each in self.news if each.due is not None), default=None)
+
     def is_held(self, now: datetime) -> bool:
         """Some process has it in hand."""
         return bool(self.owner) and self.lease is not None and self.lease > now
@@ -207,6 +220,12 @@ class Row:
     def hold(self, holder: Holder, now: datetime) -> Self:
         """A process takes it in hand."""
         return self.change(owner=holder.name, lease=now + timedelta(seconds=holder.lease), updated=now)
+
+    def with_news(self, *news: News) -> Self:
+        """Note what is to be told; what it has already is the same."""
+        known = {(each.hook, each.plugin) for each in self.news}
+        new = [each for each in news if (each.hook, each.plugin) not in known]
+        return self.change(news=(*self.news, *new)) if new else self
 
     def told(self, answer: Answer, now: datetime) -> Self:
         """The model was told ``answer``, and nothing else happened yet."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, literal_column, text
 from sqlalchemy.types import TypeDecorator
 
+from router.ledger.news import News
 from router.ledger.row import Duty, Journal, Row, State, Taken, Way
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
@@ -70,12 +71,15 @@ handovers: Final = Table(
     Column("way", Text),
     Column("requests", Text, nullable=False),
     *(Column(name, Moment) for name in ("updated", "accepted", "finished")),
+    Column("news", Text),
+    *(Column(name, Moment) for name in ("news_due", "news_since")),
 )
 
 OPEN: Final = handovers.c.duty != literal_column("''")
 """Something is owed. As a literal: an index with this condition is of no use to a query that binds the value."""
 
 _OPEN: Final = text("duty <> ''")
+_UNTOLD: Final = text("news_due IS NOT NULL")
 
 Index(
     "handovers_lock", handovers.c.conversation, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
@@ -83,9 +87,10 @@ Index(
 Index("handovers_conversation", handovers.c.conversation, handovers.c.created)
 Index("handovers_due", handovers.c.due, sqlite_where=_OPEN, postgresql_where=_OPEN)
 Index("handovers_created", handovers.c.created)
+Index("handovers_news", handovers.c.news_due, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
 
 _PLAIN: Final = tuple(
-    each.name for each in dataclasses.fields(Row) if each.name not in ("journal", "taken", "way", "requests")
+    each.name for each in dataclasses.fields(Row) if each.name not in ("journal", "taken", "way", "requests", "news")
 )
 
 
@@ -99,7 +104,14 @@ def values_of(row: Row) -> dict[str, Any]:
         "taken": _written(row.taken) if row.taken else None,
         "way": _written(row.way) if row.way else None,
         "requests": json.dumps(row.requests),
+        **values_of_news(row),
     }
+
+
+def values_of_news(row: Row) -> dict[str, Any]:
+    """Give a row's news as the table keeps them, by column; nothing but nulls where there are none."""
+    written = json.dumps([dataclasses.asdict(each) for each in row.news], default=datetime.isoformat)
+    return {"news": written if row.news else None, "news_due": row.news_due, "news_since": row.news_since}
 
 
 def row_of(values: Mapping[Any, Any]) -> Row:
@@ -114,6 +126,7 @@ def row_of(values: Mapping[Any, Any]) -> Row:
             "taken": _taken(json.loads(values["taken"])) if values["taken"] else None,
             "way": _way(json.loads(values["way"])) if values["way"] else None,
             "requests": tuple(json.loads(values["requests"])),
+            "news": tuple(map(_news, json.loads(values["news"]))) if values["news"] else (),
         }
     )
 
@@ -146,6 +159,11 @@ def _taken(read: dict[str, Any]) -> Taken:
 
 def _way(read: dict[str, Any]) -> Way:
     return Way(**read | {"since": datetime.fromisoformat(read["since"]), "runs": _runs(read["runs"])})
+
+
+def _news(read: dict[str, Any]) -> News:
+    due = datetime.fromisoformat(read["due"]) if read["due"] else None
+    return News(**read | {"since": datetime.fromisoformat(read["since"]), "due": due})
 
 
 def _runs(read: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:

@@ -141,12 +141,16 @@ class HandoverApp:
 
     async def _settle(self, patience: float) -> None:
         with anyio.fail_after(patience):
-            while len(self._live.desk.background) or (await self._live.desk.ledger.figures()).open:
+            while len(self._live.desk.background) or await self._is_owed():
                 due = await self._live.desk.ledger.next_due()
                 if due is not None:
                     self._clock.leap(due)
                     self._live.desk.owed.set()
                 await anyio.sleep(_POLL)
+
+    async def _is_owed(self) -> bool:
+        figures = await self._live.desk.ledger.figures()
+        return bool(figures.open or figures.news)
 
     @property
     def _live(self) -> Live:

@@ -91,7 +91,7 @@ def create_app(
         raise ConfigError(begun.diagnostics)
     loaded = replace(begun.loaded, sources=Sources.nowhere())  # a server has no use for the places of every value
     gateway = _gateway(settings, clock, metrics)
-    ledger = DurableLedger(settings.database_url, this_process(), clock, on_commit=metrics.committed)
+    ledger = DurableLedger(settings.database_url, this_process(), clock, on_commit=metrics.ledger.committed)
     live = go_live(loaded, _desk(loaded, gateway, ledger, settings, clock, log), settings)
     _tell(begun.diagnostics, live)
     metrics.began(live, clock.now())
@@ -108,7 +108,7 @@ def create_app(
         Returns(reloader, door),
         Operations(reloader, door, metrics),
     )
-    rounds = Rounds(lambda: reloader.live.desk, gateway, timedelta(days=settings.retention))
+    rounds = Rounds(lambda: reloader.live.desk, gateway, timedelta(days=settings.retention), metrics.ledger.gave_up)
     pages = PluginPages(reloader)
     app = App(
         lifespan=partial(

@@ -123,7 +123,7 @@ class Operations:
             figures = await desk.ledger.figures()
         except LedgerError:
             figures = None
-        self._metrics.count_open(figures, desk.clock.now())
+        self._metrics.ledger.count_open(figures, desk.clock.now())
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def reload(self, request: WebRequest) -> Response:

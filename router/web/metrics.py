@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
-from router.ledger.row import Duty
+from router.web.ledger_figures import LedgerFigures
 from router.web.plugin_metrics import PluginMetrics
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from router.ledger.ledger import Figures
     from router.model.outcome import Answer
     from router.twilio.transport import RequestRecord
     from router.web.reload import Live
 
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 4.5, 6.0)
-_COMMIT_SECONDS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0)
 
 
 class Metrics:
@@ -42,21 +40,7 @@ class Metrics:
             ("tool", "sentence"),
             registry=self.registry,
         )
-        self._open = Gauge(
-            "handover_open", "Handovers to which something is still owed, by what", ("duty",), registry=self.registry
-        )
-        self._oldest = Gauge(
-            "handover_oldest_open_seconds", "Seconds since the oldest open handover began", registry=self.registry
-        )
-        self._ledger_works = Gauge(
-            "handover_ledger_works", "1 where the ledger could be read for these figures", registry=self.registry
-        )
-        self._commits = Histogram(
-            "handover_ledger_commit_seconds",
-            "Seconds that a transaction of the ledger took",
-            buckets=_COMMIT_SECONDS,
-            registry=self.registry,
-        )
+        self.ledger = LedgerFigures(self.registry)
         self._twilio = Counter(
             "handover_twilio_requests", "Requests to Twilio", ("operation", "status"), registry=self.registry
         )
@@ -87,20 +71,6 @@ class Metrics:
         self._seconds.labels(answer.tool, answer.intent, answer.outcome).observe(seconds)
         if answer.key:
             self._sentences.labels(answer.tool, answer.key).inc()
-
-    def committed(self, _jobs: int, seconds: float) -> None:
-        """Note a transaction of the ledger."""
-        self._commits.observe(seconds)
-
-    def count_open(self, figures: Figures | None, now: datetime) -> None:
-        """Show what is open; None where the ledger could not be asked, and then the last figures stay."""
-        self._ledger_works.set(figures is not None)
-        if figures is None:
-            return
-        for duty in Duty:
-            if duty:
-                self._open.labels(duty).set(figures.open.get(duty, 0))
-        self._oldest.set((now - figures.oldest).total_seconds() if figures.oldest else 0)
 
     def unproved(self) -> None:
         """Count a call that proved nothing."""

@@ -16,6 +16,7 @@ from router.clock import Clock
 from router.errors import SettingsError
 from router.ledger.durable import DurableLedger
 from router.ledger.ledger import Holder
+from router.ledger.news import News
 from router.ledger.row import Duty, Row, State, Way
 from router.model.outcome import Answer, Outcome
 
@@ -109,6 +110,25 @@ def test_the_history_can_be_narrowed_down(tmp_path: Path, narrowing: list[str], 
     fill(tmp_path)
     told = json.loads(run("history", "--json", *narrowing).output)["handovers"]
     assert [each["id"] for each in told] == [f"HO{number:032x}" for number in numbers]
+
+
+def test_the_history_says_which_plugins_have_not_heard(tmp_path: Path) -> None:
+    """Those that are told again, how often that was tried and why it failed; and those that are told no more."""
+    since = NOW + timedelta(minutes=1)
+    again = News("after_swap", "notify", since, since + timedelta(hours=1), 3, "NotDelivered: it answered 503")
+    over, fresh = News("after_swap", "crm", since, None, 10, "gone"), News("after_hand_back", "notify", since, since)
+    owed = failed(2, TWO, NOW + timedelta(hours=1)).with_news(fresh)
+    asyncio.run(keep(tmp_path / "kept.db", [accepted(1, ONE).with_news(again, over), owed]))
+    first, second = run("history").output.splitlines()[1:]
+    assert "restore (tried 1x), tell notify" in first
+    assert "tell notify (tried 3x), crm not told" in second
+    (told,) = json.loads(run("history", "--json", "--conversation", ONE).output)["handovers"]
+    about = {"hook": "after_swap", "since": since.isoformat()}
+    due = (since + timedelta(hours=1)).isoformat()
+    assert told["news"] == [
+        {"plugin": "notify", "attempts": 3, "reason": "NotDelivered: it answered 503", "due": due} | about,
+        {"plugin": "crm", "attempts": 10, "reason": "gone", "due": None} | about,
+    ]
 
 
 def test_an_empty_history_says_so(tmp_path: Path) -> None:

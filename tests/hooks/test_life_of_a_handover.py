@@ -43,7 +43,7 @@ def {hook}({arguments}):
 """
 LIFE: Final = next(block for block in blocks("text", INDEX) if "choose_intent" in block)
 IN_ORDER: Final = list(dict.fromkeys(re.findall(r"^ +\|  (\w+)  ", LIFE, re.MULTILINE)))
-NOT_HERE: Final = {"plugin_info", "register_targets", "routes_reloaded", "swap_failed", "after_hand_back"}
+NOT_HERE: Final = {"plugin_info", "register_targets", "routes_reloaded", "swap_failed"}
 """What the kit does not note, as it comes at load, and what a first configuration and a success do not meet."""
 
 

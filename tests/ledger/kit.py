@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from router.ledger.news import News
 from router.ledger.row import Duty, Row
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def a_row(number: int = 1, **fields: Any) -> Row:
 
 def an_open_row(number: int = 1, **fields: Any) -> Row:
     return a_row(number, **{"duty": Duty.TIDY, "due": NOW} | fields)
+
+
+def some_news(plugin: str = "notify", **fields: Any) -> News:
+    """News of an accepted handover, due now."""
+    given: dict[str, Any] = {"hook": "after_swap", "since": NOW, "due": NOW} | fields
+    return News(plugin=plugin, **given)
 
 
 def keep(*rows: Row) -> Callable[[Sequence[Row]], tuple[None, Sequence[Row]]]:

@@ -8,9 +8,10 @@ import pytest
 
 from router.errors import LedgerError
 from router.ledger.ledger import Figures, Filter
+from router.ledger.news import IN_HAND, News
 from router.ledger.row import Duty, Journal, Row, State, Taken, Way
 from router.model.webhook import ScopedWebhook, WebhookSpec
-from tests.ledger.kit import NOW, AnyLedger, a_row, after, an_open_row, fill, keep, see
+from tests.ledger.kit import NOW, AnyLedger, a_row, after, an_open_row, fill, keep, see, some_news
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,10 @@ FULL = Row(
     updated=after(4),
     accepted=after(5),
     finished=after(6),
+    news=(
+        News("after_swap", "notify", after(7), after(8), 2, "HTTP 503", outcome="handed_over"),
+        News("swap_failed", "notify", after(9), None, kind="TwilioBusy", text="too many requests"),
+    ),
 )
 
 
@@ -215,18 +220,117 @@ async def test_figures_count_what_is_open(ledger: AnyLedger) -> None:
     assert await ledger.figures() == Figures({"hand_back": 1, "tidy": 2, "finish": 1}, after(2))
 
 
-async def test_only_what_is_finished_is_forgotten(ledger: AnyLedger) -> None:
-    """A row that still owes something stays however old it is; so does one that was finished since."""
+async def test_news_are_claimed_the_longest_due_first(ledger: AnyLedger) -> None:
+    """Each row comes with those of its news that are due, one attempt more, and in nobody's hand for a while."""
+    later, over = some_news("later", due=after(1)), some_news("over", due=None)
     await fill(
         ledger,
+        a_row(1, news=(some_news(due=after(-1)), later, over)),
+        a_row(2, news=(some_news(due=after(-2)), some_news("other"))),
+        a_row(3, news=(later,)),
+        an_open_row(4),
+    )
+    claimed = await ledger.claim_news(NOW, 10)
+    in_hand: dict[str, Any] = {"due": after(IN_HAND), "attempts": 1}
+    assert [row.id for row in claimed] == ["HO2", "HO1"]
+    assert [row.news for row in claimed] == [
+        (some_news(**in_hand), some_news("other", **in_hand)),
+        (some_news(**in_hand),),
+    ]
+    (kept,) = await ledger.decide("CH1", see)
+    assert set(kept.news) == {some_news(**in_hand), later, over}
+    assert list(await ledger.claim_news(NOW, 10)) == []
+
+
+async def test_no_more_news_are_claimed_than_there_are_places(ledger: AnyLedger) -> None:
+    """What is left over is there for the next who asks."""
+    await fill(ledger, *(a_row(number, news=(some_news(due=after(-number)),)) for number in range(1, 4)))
+    assert [row.id for row in await ledger.claim_news(NOW, 2)] == ["HO3", "HO2"]
+    assert [row.id for row in await ledger.claim_news(NOW, 2)] == ["HO1"]
+
+
+async def test_news_leave_their_conversation_alone(ledger: AnyLedger) -> None:
+    """While a plugin is told, the same conversation is handed over once more, and the news are kept all the same."""
+    await fill(ledger, a_row(1, conversation="CH1", news=(some_news(),)))
+    (row,) = await ledger.claim_news(NOW, 1)
+    await fill(ledger, an_open_row(2, conversation="CH1"))
+    await ledger.decide("CH1", lambda rows: (None, [each.change(reason="changed") for each in rows]))
+    await ledger.settle_news(row, {row.news[0]: None})
+    assert [(each.reason, each.news) for each in await ledger.decide("CH1", see)] == [("changed", ()), ("changed", ())]
+
+
+async def test_what_came_of_news_is_kept(ledger: AnyLedger) -> None:
+    """What was heard is gone, what failed is due later, what is told no more says why; what came meanwhile stays."""
+    await fill(ledger, a_row(1, news=tuple(some_news(each) for each in ("heard", "failed", "given-up"))))
+    (row,) = await ledger.claim_news(NOW, 1)
+    heard, failed, lost = row.news
+    meanwhile = some_news("notify", hook="after_hand_back")
+    await ledger.decide("CH1", lambda rows: (None, [rows[0].with_news(meanwhile)]))
+    assert list(await ledger.claim_news(NOW, 9)) == []  # of this row we tell already
+    told = {heard: None, failed: failed.failed("HTTP 503", NOW), lost: lost.given_up("gone")}
+    await ledger.settle_news(row, told)
+    (kept,) = await ledger.decide("CH1", see)
+    assert set(kept.news) == {
+        some_news("failed", due=after(5), attempts=1, reason="HTTP 503"),
+        some_news("given-up", due=None, attempts=1, reason="gone"),
+        meanwhile,
+    }
+    assert [row.news[0].hook for row in await ledger.claim_news(NOW, 9)] == ["after_hand_back"]
+
+
+async def test_what_another_has_taken_since_is_theirs(ledger: AnyLedger) -> None:
+    """A process that was silent for too long changes nothing of what another one tells by then."""
+    await fill(ledger, a_row(1, news=(some_news(),)))
+    (row,) = await ledger.claim_news(NOW, 1)
+    taken = row.news[0].taken(after(IN_HAND))
+    await ledger.decide("CH1", lambda rows: (None, [rows[0].change(news=(taken,))]))
+    await ledger.settle_news(row, {row.news[0]: row.news[0].failed("late", after(IN_HAND))})
+    assert [each.news for each in await ledger.decide("CH1", see)] == [(taken,)]
+
+
+async def test_news_of_a_row_that_is_gone_are_nobodys(ledger: AnyLedger) -> None:
+    """Somebody has removed the row meanwhile: that is no fault of the ledger."""
+    await ledger.settle_news(a_row(1), {some_news(): None})
+    assert ledger.faults() == ()
+
+
+async def test_it_says_when_news_are_due(ledger: AnyLedger) -> None:
+    """They count beside what is owed, unless that is not asked for; those that are told at this moment do not."""
+    await fill(ledger, a_row(1, news=(some_news(due=after(3)), some_news("over", due=None))))
+    assert await ledger.next_due() == after(3)
+    assert await ledger.next_due(news=False) is None
+    await fill(ledger, an_open_row(2, due=after(5)))
+    assert await ledger.next_due() == after(3)
+    assert await ledger.next_due(news=False) == after(5)
+    await ledger.claim_news(after(3), 1)
+    assert await ledger.next_due() == after(5)
+
+
+async def test_figures_count_what_is_still_to_be_told(ledger: AnyLedger) -> None:
+    """A row counts once, with its oldest news; what was given up is no news any more."""
+    await fill(
+        ledger,
+        a_row(1, news=(some_news(since=after(7)), some_news("other", since=after(6)))),
+        a_row(2, news=(some_news(since=after(8)),)),
+        a_row(3, news=(some_news(since=after(1), due=None),)),
+    )
+    assert await ledger.figures() == Figures({}, None, 2, after(6))
+
+
+async def test_only_what_is_finished_is_forgotten(ledger: AnyLedger) -> None:
+    """A row that owes something, or whose news are not told, stays however old it is; so does one finished since."""
+    await fill(
+        ledger,
+        a_row(0, news=(some_news(),)),
+        a_row(5, news=(some_news(due=None),)),
         a_row(1, finished=after(5)),
         a_row(2),
         a_row(3, finished=after(50)),
         an_open_row(4, finished=after(5)),
         a_row(20),
     )
-    assert await ledger.forget(after(10)) == 2
-    assert [row.id for row in await ledger.history(Filter())] == ["HO20", "HO4", "HO3"]
+    assert await ledger.forget(after(10)) == 3
+    assert [row.id for row in await ledger.history(Filter())] == ["HO20", "HO4", "HO3", "HO0"]
 
 
 async def test_a_ledger_that_works_has_no_faults(ledger: AnyLedger) -> None:

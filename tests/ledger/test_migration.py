@@ -17,8 +17,8 @@ from router.ledger.address import Address
 from router.ledger.durable import DurableLedger
 from router.ledger.ledger import Holder
 from router.ledger.migration import NEWEST, VERSIONS, is_behind
-from router.ledger.table import metadata
-from tests.ledger.kit import a_row, fill, see
+from router.ledger.table import handovers, metadata, values_of
+from tests.ledger.kit import a_row, fill, see, some_news
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,20 @@ async def test_rows_outlive_a_start(migrated: str) -> None:
         async with DurableLedger(migrated, Holder("us"), Clock()) as ledger:
             await fill(ledger, row)
             assert list(await ledger.decide("CH1", see)) == [row]
+
+
+async def test_a_program_of_before_works_beside(connection: Connection, migrated: str) -> None:
+    """It knows nothing of news: what it writes has none, and what it changes keeps those that are there."""
+    connection.rollback()
+    old = [column for column in handovers.c.keys() if not column.startswith("news")]  # noqa: SIM118 - the names, not the columns
+    async with DurableLedger(migrated, Holder("us"), Clock()) as ledger:
+        kept = a_row(1, news=(some_news(),))
+        await fill(ledger, kept)
+        written = {name: value for name, value in values_of(a_row(2, conversation="CH1")).items() if name in old}
+        connection.execute(handovers.insert().values(written))
+        connection.execute(handovers.update().where(handovers.c.id == "HO1").values(reason="changed"))
+        connection.commit()
+        assert list(await ledger.decide("CH1", see)) == [a_row(2, conversation="CH1"), kept.change(reason="changed")]
 
 
 async def test_a_database_without_a_step_is_behind(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, insert, select
 
 from router.ledger.address import Address
+from router.ledger.news import News
 from router.ledger.row import Duty, Journal, Row, State, Taken, Way
 from router.ledger.table import handovers, metadata, row_of, values_of
 from router.model.webhook import ScopedWebhook, WebhookSpec
@@ -53,6 +54,17 @@ BY_TYPE = {
         runs=st.lists(st.tuples(anything, anything)).map(tuple),
     ),
     "tuple[str, ...]": several,
+    "tuple[News, ...]": st.lists(
+        st.builds(
+            News,
+            *(anything, anything),
+            since=times,
+            due=st.none() | times,
+            attempts=st.integers(0, 20),
+            **dict.fromkeys(("reason", "outcome", "kind", "text"), anything),
+        ),
+        max_size=3,
+    ).map(tuple),
 }
 rows = st.builds(Row, **{each.name: BY_TYPE[str(each.type)] for each in dataclasses.fields(Row)})
 
@@ -68,8 +80,22 @@ def connection(url: str) -> Iterator[Connection]:
 
 
 def test_each_field_of_a_row_has_its_column() -> None:
-    """No field is forgotten, and no column is left over."""
-    assert [column.name for column in handovers.columns] == [each.name for each in dataclasses.fields(Row)]
+    """No field is forgotten, and no column is left over but those that tell when news are due."""
+    fields = [each.name for each in dataclasses.fields(Row)]
+    assert [column.name for column in handovers.columns] == [*fields, "news_due", "news_since"]
+
+
+def test_what_is_due_is_found_by_an_index(connection: Connection) -> None:
+    """Whoever looks for news, and there are none, reads nothing: the index has only the rows that have some."""
+    if connection.dialect.name == "sqlite":
+        query = "EXPLAIN QUERY PLAN SELECT id FROM handovers WHERE news_due <= '2026' ORDER BY news_due LIMIT 9"
+    else:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        query = "EXPLAIN SELECT id FROM handovers WHERE news_due <= now() ORDER BY news_due LIMIT 9"
+    plan = " ".join(str(step) for step in connection.exec_driver_sql(query).all())
+    assert "handovers_news" in plan
+    assert "SORT" not in plan.upper()
+    assert "TEMP B-TREE" not in plan
 
 
 def test_any_row_comes_back_as_it_was(connection: Connection) -> None:

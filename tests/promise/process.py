@@ -20,12 +20,13 @@ from tests.promise.leaping import now
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
     from datetime import datetime
 
     from router.config import Loaded
     from router.ledger.ledger import Figures, Filter
     from router.ledger.memory import MemoryLedger
+    from router.ledger.news import News
     from router.ledger.row import Row
     from tests.promise.twilio import Twilio
 
@@ -104,10 +105,18 @@ class Seat:
         self._note(taken)
         return taken
 
-    async def next_due(self) -> datetime | None:
+    async def claim_news(self, moment: datetime, most: int) -> Sequence[Row]:
+        await self._wait()
+        return await self._shared.claim_news(moment, most)
+
+    async def settle_news(self, row: Row, told: Mapping[News, News | None]) -> None:
+        await self._wait()
+        await self._shared.settle_news(row, told)
+
+    async def next_due(self, *, news: bool = True) -> datetime | None:
         await self._wait()
         self._shared.holder = self.holder
-        return await self._shared.next_due()
+        return await self._shared.next_due(news=news)
 
     async def history(self, wanted: Filter) -> Sequence[Row]:
         return await self._shared.history(wanted)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,12 +9,26 @@ import pytest
 from router.errors import LedgerError
 from router.ledger.durable import DurableLedger
 from router.sandbox.faults import Fault, Kind
-from tests.web.kit import ADMIN, BILLING, CUSTOMER, OLD_TOKEN, REFUNDS, SECRET, running_router
+from tests.web.kit import ADMIN, BILLING, CUSTOMER, OLD_TOKEN, REFUNDS, ROUTES, SECRET, running_router
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from router.ledger.row import Row
     from tests.web.kit import Router
+
+DEAF = """
+from router import hookimpl
+
+@hookimpl
+def plugin_info():
+    return {"background": True}
+
+@hookimpl
+async def after_swap():
+    raise RuntimeError("it hears nothing")
+"""
 
 
 async def test_alive_is_said_without_proof(router: Router) -> None:
@@ -116,6 +131,40 @@ async def test_the_figures_tell_what_is_owed(router: Router, monkeypatch: pytest
         while (await figures())['handover_open{duty="tidy"}']:  # noqa: ASYNC110 - figures are asked for
             await asyncio.sleep(0.05)
     assert (await figures())["handover_oldest_open_seconds"] == 0
+
+
+async def test_the_figures_tell_who_has_not_heard(tmp_path: Path) -> None:
+    """How many handovers a plugin is still to be told of, and since when; and what it will not hear any more."""
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "deaf.py").write_text(DEAF)
+    async with running_router(tmp_path, routes=ROUTES + "plugins: [use: deaf]\n") as router:
+        live = router.app.state.reloader.live
+        await router.call("/tools/support", {"intent": "billing"})
+
+        async def figures() -> dict[str, float]:
+            lines = (await router.send("GET", "/metrics")).text.splitlines()
+            found = (line.rpartition(" ") for line in lines if line.startswith("handover_news"))
+            return {name: float(value) for name, _space, value in found}
+
+        async with asyncio.timeout(10):
+            while not live.desk.plugins.figures:  # noqa: ASYNC110 - a plugin's figures are asked for
+                await asyncio.sleep(0.01)
+        told = await figures()
+        assert told["handover_news_open"] == 1
+        assert 0 < told["handover_news_oldest_seconds"] < 60
+
+        def wear_out(rows: Sequence[Row]) -> tuple[None, Sequence[Row]]:
+            (row,) = rows
+            return None, [row.change(news=tuple(replace(each, attempts=10, due=row.created) for each in row.news))]
+
+        await live.desk.ledger.decide(router.conversation.sid, wear_out)
+        live.desk.owed.set()
+        async with asyncio.timeout(10):
+            while (await figures())["handover_news_open"]:  # noqa: ASYNC110 - figures are asked for
+                await asyncio.sleep(0.05)
+        told = await figures()
+        assert told["handover_news_oldest_seconds"] == 0
+        assert told['handover_news_given_up_total{hook="after_swap",plugin="deaf"}'] == 1
 
 
 async def test_two_apps_count_apart(router: Router, tmp_path: Path) -> None:
