@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from router.swap.swap import Attached
 
 LATE: Final = "the deadline came first"
+FULL: Final = "too many calls are in flight"
 
 
 async def hand_over(call: ToolCall, desk: Desk) -> Answer:
@@ -49,7 +50,7 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
     if isinstance(found, Answer):
         return found
     if desk.line.is_full:
-        return found.tell(Outcome.FAILED, "busy", "too many calls are in flight")
+        return found.tell(Outcome.FAILED, "busy", FULL)
     REQUESTS.set([])
     ticket = Ticket()
     work = desk.begin(_perform(wish_of(call, found), found, ticket, desk.rehearsing() if found.route.dry_run else desk))
@@ -66,11 +67,15 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
 async def _find(call: ToolCall, desk: Desk) -> Resolved | Answer:
     """Find what the call asks for; where plugins choose the intent, they are asked before anything is touched."""
     tool, handover_id, at = desk.routes.tools[call.path], desk.new_id(), desk.clock.now()
-    chosen = ""
-    if tool.intents and call.conversation is not None and not tool.out_of_order:
+    chosen, uses = "", tool.route.plugins
+    may_choose = tool.intents and call.conversation is not None and not tool.out_of_order
+    if may_choose and desk.plugins.calls("choose_intent", uses):
+        if desk.line.is_full:
+            return refusal(call, tool, handover_id, Outcome.FAILED, "busy", FULL)
         try:
-            async with asyncio.timeout(desk.deadline):
-                chosen = await desk.plugins.choose_intent(call, tool, tool.route.plugins)
+            with desk.line.counted():
+                async with asyncio.timeout(desk.deadline):
+                    chosen = await desk.plugins.choose_intent(call, tool, uses)
         except PluginFailed as failed:
             return refusal(call, tool, handover_id, Outcome.FAILED, "failure", str(failed))
         except TimeoutError:

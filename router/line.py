@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 class Withdrawn(Exception):
@@ -31,6 +31,15 @@ class Line:
         """Count ``work`` as a call in flight from now on, and until it has ended."""
         self._calls += 1
         work.add_done_callback(self._leave)
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a call as one in flight while the block runs."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     @contextlib.asynccontextmanager
     async def place(self, patience: float) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
@@ -29,6 +30,29 @@ def new_log(stream: TextIO) -> FilteringBoundLogger:
         cache_logger_on_first_use=False,
     )
     return log
+
+
+def hear_libraries(log: FilteringBoundLogger) -> None:
+    """Let what plugins and libraries tell Python's ``logging``, from INFO on, come out as lines of ``log``.
+
+    That is a matter of the whole process, for whoever owns it. What tells every step is heard from WARNING on.
+    """
+    logging.basicConfig(level=logging.INFO, handlers=[_Passing(log)])
+    for talkative in ("aiohttp", "alembic", "asyncio", "sqlalchemy"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
+class _Passing(logging.Handler):
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            text = f"{record.msg} (its arguments do not fit it)"
+        self._log.log(record.levelno, text, logger=record.name, exc_info=record.exc_info or False)
 
 
 class _Steady(io.TextIOBase):

@@ -143,13 +143,13 @@ async def test_nobody_is_asked_where_there_is_nothing_to_choose(sandbox: Sandbox
         await settled(desk)
 
 
-async def test_a_full_line_is_told_whoever_chose(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A choice is no place in the line."""
+async def test_nobody_chooses_where_the_line_is_full(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The call is told so at once."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     line = Line(queue=0)
     async with open_desk(sandbox, tmp_path, ROUTES, plugins={"chooser": CHOOSER}, line=line) as desk:
         answer = await hand_over(wishing(conversation, wish="billing"), desk)
-    assert (answer.outcome, answer.key, answer.intent) == (Outcome.FAILED, "busy", "billing")
+    assert (answer.outcome, answer.key, answer.intent) == (Outcome.FAILED, "busy", "")
 
 
 def around(config: str = "") -> str:

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 SENTENCES = Messages()
 
 
+async def test_who_asks_plugins_first_counts_too() -> None:
+    """A call whose intent plugins choose is in flight while they do, and no more when they have."""
+    line = Line(queue=1)
+    with line.counted():
+        assert line.is_full
+    assert not line.is_full
+
+
 async def test_a_line_is_full_with_as_many_calls_as_its_queue_holds() -> None:
     """A call counts before it has done anything; each that ends, also by an error, makes room for one."""
     line, ends = Line(places=1, queue=2), [asyncio.Event(), asyncio.Event()]

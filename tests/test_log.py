@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from router.log import new_log
+from router.log import hear_libraries, new_log
 
 
 class Terminal(io.StringIO):
@@ -64,6 +64,33 @@ def test_two_logs_share_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert "one" in one.getvalue()
     assert "one" not in other.getvalue()
     assert caplog.records == []
+
+
+def test_plugins_and_libraries_are_heard() -> None:
+    """What they tell ``logging`` is a line like any other, also where it is told wrongly; mere steps are not."""
+    stream = io.StringIO()
+    root, before = logging.getLogger(), (logging.getLogger().level, logging.getLogger().handlers[:])
+    root.handlers.clear()
+    try:
+        hear_libraries(new_log(stream))
+        logging.getLogger("handover_plugin_mine").info("%s: handed over", "HO1")
+        logging.getLogger("handover_plugin_mine").info("%d: wrong", "HO1")
+        logging.getLogger("handover_plugin_mine").debug("detail")
+        logging.getLogger("alembic.runtime").info("a step")
+        try:
+            int("broken")
+        except ValueError:
+            logging.getLogger("other").exception("it broke")
+    finally:
+        root.setLevel(before[0])
+        root.handlers[:] = before[1]
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["level"], line["logger"]) for line in lines] == [
+        ("HO1: handed over", "info", "handover_plugin_mine"),
+        ("%d: wrong (its arguments do not fit it)", "info", "handover_plugin_mine"),
+        ("it broke", "error", "other"),
+    ]
+    assert "ValueError" in lines[2]["exception"]
 
 
 def test_a_log_that_nobody_reads_breaks_nothing() -> None:

@@ -88,8 +88,10 @@ def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -
 def from_environ() -> Starlette:
     """Make the app that the environment describes; each worker process calls it."""
     from router.cli.supervisor import follow  # noqa: PLC0415 - see above
-    from router.log import new_log  # noqa: PLC0415 - see above
+    from router.log import hear_libraries, new_log  # noqa: PLC0415 - see above
     from router.web.app import create_app  # noqa: PLC0415 - see above
 
     follow(multiprocessing.parent_process())
-    return create_app(Settings.read(os.environ), os.environ, new_log(sys.stderr), owns_process=True)
+    log = new_log(sys.stderr)
+    hear_libraries(log)
+    return create_app(Settings.read(os.environ), os.environ, log, owns_process=True)
