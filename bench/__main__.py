@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
-BENCHMARKS: Final = ("handovers", "configuration", "load")
+BENCHMARKS: Final = ("handovers", "configuration", "load", "hooks")
 
 
 def main(arguments: list[str]) -> None:

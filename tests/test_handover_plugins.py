@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from router.handover import hand_over
+from router.hooks.calls import Call
 from router.line import Line
 from router.model.messages import Messages
 from router.model.outcome import Outcome
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.model.call import ToolCall
+    from router.model.routes import PluginUse
     from router.sandbox.sandbox import Sandbox
     from router.sandbox.world import Conversation
 
@@ -227,3 +229,25 @@ async def test_the_end_of_the_server_unwinds_them(
         assert await desk.background.drain(0) == 1
         held.release()
     assert capsys.readouterr().out.splitlines() == [f"in {REFUNDS}", "saw CancelledError", "out"]
+
+
+async def test_a_route_pays_only_for_its_own_plugins(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A route that switches its only plugin off calls none; for another, the second handover works out no call anew."""
+    worked_out: list[str] = []
+    of = Call.of
+
+    def noted(impl: Any, hook: str, used: PluginUse, plugin: Any) -> Call:
+        worked_out.append(hook)
+        return of(impl, hook, used, plugin)
+
+    monkeypatch.setattr(Call, "of", noted)
+    free = f"# more tools\n  /tools/free: {{flow: refunds, plugins: {{around: false}}}}\n{around()}"
+    async with open_desk(sandbox, tmp_path, free, plugins={"around": AROUND}) as desk:
+        for tool, called in (("/tools/free", 0), (TOOL, 2), (TOOL, 4)):
+            conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+            assert (await hand_over(call(conversation, tool), desk)).outcome is Outcome.HANDED_OVER
+            await settled(desk)
+            assert sum(each.calls for each in desk.plugins.figures.values()) == called
+            assert worked_out == ["around_swap"][:called]
