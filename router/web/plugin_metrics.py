@@ -28,11 +28,17 @@ class PluginMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        # To look a label up takes as long as to count.
+        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def called(self, record: CallRecord) -> None:
         """Count a call, whatever came of it."""
-        self._calls.labels(record.plugin, record.hook).inc()
-        self._seconds.labels(record.plugin, record.hook).observe(record.seconds)
+        key = record.plugin, record.hook
+        if key not in self._known:
+            self._known[key] = self._calls.labels(*key), self._seconds.labels(*key)
+        calls, seconds = self._known[key]
+        calls.inc()
+        seconds.observe(record.seconds)
 
     def failed(self, report: PluginReport) -> None:
         """Count a failure."""
