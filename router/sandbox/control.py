@@ -26,6 +26,8 @@ This is a stand-in for Twilio. Nothing here leaves your machine.
 Twilio's own paths, with Basic authentication (account SID and auth token):
   /v1/Conversations, /v1/Services/IS.../Conversations      and below: Messages, Participants, Webhooks
   /v2/Flows                                                and below: Executions
+  /v1/Interactions                                         and below: Channels
+  /v1/Workspaces/WS.../Tasks                               the tasks of interactions
 
 The sandbox's own paths, without authentication:
   GET    /sandbox                                          everything that is there, and the last requests

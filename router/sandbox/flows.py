@@ -66,6 +66,7 @@ class StudioApi:
             Route(executions, self.create_execution, methods=["POST"]),
             Route(f"{executions}/{{execution}}", self.fetch_execution, methods=["GET"]),
             Route(f"{executions}/{{execution}}", self.end_execution, methods=["POST"]),
+            Route(f"{executions}/{{execution}}/Context", self.fetch_context, methods=["GET"]),
         ]
 
     async def list_flows(self, request: Request) -> Response:
@@ -113,6 +114,10 @@ class StudioApi:
     async def fetch_execution(self, request: Request) -> Response:
         """Fetch a run."""
         return JSONResponse(self._shapes.execution(self._execution(request)))
+
+    async def fetch_context(self, request: Request) -> Response:
+        """Fetch the variables of a run, as they are when it waits or ends."""
+        return JSONResponse(self._shapes.execution_context(self._execution(request)))
 
     async def end_execution(self, request: Request) -> Response:
         """End a run, whatever it waits for (docs/twilio.md, END-EXECUTION)."""

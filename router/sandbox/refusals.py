@@ -27,6 +27,7 @@ NO_URL: Final = 50369
 NO_KEYWORD: Final = 50371
 URL_TOO_LONG: Final = 50372
 CLOSED: Final = 50377
+INTERACTION_CLOSED: Final = 45354
 BAD_REVISION: Final = 81021
 
 STATUSES: Final[Mapping[int, int]] = MappingProxyType(

@@ -16,10 +16,11 @@ from router.sandbox.events import PATIENCE, Events
 from router.sandbox.executions import Studio
 from router.sandbox.faults import Faults, FaultyApp
 from router.sandbox.flows import StudioApi, shipped_flows
+from router.sandbox.interactions import InteractionsApi
 from router.sandbox.journal import Journal
 from router.sandbox.outside import Outside
 from router.sandbox.rest import rest_app
-from router.sandbox.world import Conversation, Flow, World
+from router.sandbox.world import ChannelStatus, Conversation, Flow, World
 from router.serving import serving
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ US: Final = "whatsapp:+15550199"
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """Who would answer the customer's next message: ``kind`` is ``studio`` or ``agent``.
+    """Who would answer the customer's next message: ``kind`` is ``studio``, ``flex`` or ``agent``.
 
-    ``name`` is the Flow SID or the URL, ``webhook`` the SID of the scoped webhook, empty where the service has it.
+    ``name`` is the Flow SID, the interaction's SID or the URL, ``webhook`` the SID of the scoped webhook, empty where
+    there is none.
     """
 
     kind: str
@@ -95,9 +97,12 @@ class Sandbox:
             self.world, self._outside, self._errands, patience=widget_patience, put_back_delay=put_back_delay
         )
         self._events = Events(self.world, self._runs, self._outside, self._errands, patience)
+        interactions = InteractionsApi(self.world)
         routes = [
             *ConversationsApi(self.world, self._events).routes(),
             *StudioApi(self.world, self._runs).routes(),
+            *interactions.routes(),
+            *interactions.task_routes(),
             *Control(self).routes(),
         ]
         api = rest_app(self.world, routes, statuses or {}, self._running)
@@ -185,11 +190,18 @@ class Sandbox:
                 found.append(Responder("agent", webhook.spec.url, webhook.sid))
         if conversation.service.post_webhook and not conversation.studio_webhooks:
             found.append(Responder("agent", conversation.service.post_webhook))
+        of_flex = (each for each in self.world.interactions.values() if each.conversation is conversation)
+        found += [Responder("flex", each.sid) for each in of_flex if each.status == ChannelStatus.ACTIVE]
         return tuple(found)
 
     def end(self, execution: Execution) -> None:
         """End a run of a flow, whatever it waits for; nothing happens where it has ended."""
         self._runs.end(execution)
+
+    def resume_conversation(self, execution: Execution, conversation: Conversation) -> None:
+        """Let a run that REST started attach itself to a conversation, by its widget (docs/twilio.md, RESUME)."""
+        execution.conversation = conversation
+        execution.webhook = self.world.add_webhook(conversation, WebhookSpec.studio(execution.flow.sid))
 
     async def settled(self) -> None:
         """Wait until nothing is under way in the background: events, flows' own requests, what Studio puts back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from router.model.webhook import Target
@@ -10,10 +11,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.model.webhook import WebhookSpec
-    from router.sandbox.world import Conversation, Execution, Flow, Message, Participant, Webhook, World
+    from router.sandbox.world import Conversation, Execution, Flow, Interaction, Message, Participant, Webhook, World
 
 CONVERSATIONS: Final = "https://conversations.twilio.com"
 STUDIO: Final = "https://studio.twilio.com"
+FLEX: Final = "https://flex-api.twilio.com"
+TASKROUTER: Final = "https://taskrouter.twilio.com"
 
 
 class Shapes:
@@ -153,6 +156,58 @@ class Shapes:
             "initiated_by": execution.address,
             "url": url,
             "links": {"steps": f"{url}/Steps", "execution_context": f"{url}/Context"},
+        }
+
+    def execution_context(self, execution: Execution) -> dict[str, Any]:
+        """Write the variables of an execution."""
+        url = f"{STUDIO}/v2/Flows/{execution.flow.sid}/Executions/{execution.sid}"
+        return {
+            "account_sid": self._world.account_sid,
+            "context": execution.progress.variables if execution.progress else {},
+            "flow_sid": execution.flow.sid,
+            "execution_sid": execution.sid,
+            "url": f"{url}/Context",
+        }
+
+    def interaction(self, interaction: Interaction) -> dict[str, Any]:
+        """Write an interaction."""
+        url = f"{FLEX}/v1/Interactions/{interaction.sid}"
+        return {
+            "sid": interaction.sid,
+            "channel": {"type": interaction.kind, "sid": interaction.channel},
+            "routing": {"reservation": None, "properties": self.task(interaction)},
+            "interaction_context_sid": None,
+            "webhook_ttid": None,
+            "url": url,
+            "links": {"channels": f"{url}/Channels"},
+        }
+
+    def interaction_channel(self, interaction: Interaction) -> dict[str, Any]:
+        """Write the channel of an interaction."""
+        url = f"{FLEX}/v1/Interactions/{interaction.sid}/Channels/{interaction.channel}"
+        parts = ("Participants", "Invites", "Transfers")
+        return {
+            "sid": interaction.channel,
+            "interaction_sid": interaction.sid,
+            "type": interaction.kind,
+            "status": interaction.status.value,
+            "error_code": None,
+            "error_message": None,
+            "url": url,
+            "links": {part.lower(): f"{url}/{part}" for part in parts},
+        }
+
+    def task(self, interaction: Interaction) -> dict[str, Any]:
+        """Write the task of an interaction."""
+        return {
+            "sid": interaction.task,
+            "account_sid": self._world.account_sid,
+            "workspace_sid": interaction.workspace,
+            "workflow_sid": interaction.workflow,
+            "task_channel_unique_name": interaction.task_channel,
+            "assignment_status": interaction.task_status.value,
+            "attributes": json.dumps(interaction.attributes),
+            "date_created": timestamp(interaction.created),
         }
 
     def _place(self, conversation: Conversation, base: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is there: one account with its services, conversations, webhooks, flows and executions, all in memory."""
+"""What is there: an account's services, conversations, webhooks, flows, executions, interactions, all in memory."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ class Status(StrEnum):
 
     ACTIVE = "active"
     ENDED = "ended"
+
+
+class ChannelStatus(StrEnum):
+    """The states of an interaction's channel that are played."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    CLOSED = "closed"
+
+
+class TaskStatus(StrEnum):
+    """The states of an interaction's task that are played."""
+
+    PENDING = "pending"
+    WRAPPING = "wrapping"
+    COMPLETED = "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +187,24 @@ class Execution:
     status: Status = Status.ACTIVE
 
 
+@dataclass(slots=True, eq=False)
+class Interaction:
+    """A conversation in Flex: its one channel, and the task that was made of it with ``attributes``."""
+
+    sid: str
+    channel: str
+    task: str
+    kind: str
+    conversation: Conversation
+    workspace: str
+    workflow: str
+    task_channel: str
+    attributes: Mapping[str, Any]
+    created: datetime
+    status: ChannelStatus = ChannelStatus.ACTIVE
+    task_status: TaskStatus = TaskStatus.PENDING
+
+
 class World:
     """Everything that the account holds. SIDs and secrets follow from ``seed``; None makes them random."""
 
@@ -185,6 +219,7 @@ class World:
         self.conversations: dict[str, Conversation] = {}
         self.flows: dict[str, Flow] = {}
         self.executions: dict[str, Execution] = {}
+        self.interactions: dict[str, Interaction] = {}
         self.default_service = self.add_service()
 
     def new_sid(self, prefix: str) -> str:
@@ -261,6 +296,25 @@ class World:
         )
         self.executions[execution.sid] = execution
         return execution
+
+    def add_interaction(self, conversation: Conversation, kind: str, routing: Mapping[str, Any]) -> Interaction:
+        """Begin an interaction, with the attributes that Flex adds to a task's own."""
+        sid, channel = self.new_sid("KD"), self.new_sid("UO")
+        own = {"conversationSid": conversation.sid, "flexInteractionSid": sid, "flexInteractionChannelSid": channel}
+        interaction = Interaction(
+            sid,
+            channel,
+            self.new_sid("WT"),
+            kind,
+            conversation,
+            routing["workspace_sid"],
+            routing["workflow_sid"],
+            routing.get("task_channel_unique_name", "default"),
+            {**routing.get("attributes", {}), **own},
+            self.clock.now(),
+        )
+        self.interactions[sid] = interaction
+        return interaction
 
     def active_execution(self, flow: Flow, conversation: Conversation) -> Execution | None:
         """Find the one run of ``flow`` that ``conversation`` may have (docs/twilio.md, ONE-EXECUTION)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -11,6 +12,7 @@ from router.model.webhook import ROOM
 from router.sandbox.conversations import ConversationsApi
 from router.sandbox.faults import Fault
 from router.sandbox.flows import StudioApi, shipped_flows
+from router.sandbox.interactions import InteractionsApi
 from tests.fixtures import running_sandbox
 from tests.oai import Description, Misfit, Operation, descriptions_folder
 from tests.sandbox.client import Answer, call
@@ -32,12 +34,13 @@ class Measured:
         self._descriptions = {
             "/v1": Description.load(folder, "conversations_v1"),
             "/v2": Description.load(folder, "studio_v2"),
+            "/v1/Interactions": Description.load(folder, "flex_v1_interactions"),
         }
         self.sandbox = sandbox
         self.seen: set[tuple[str, str, int]] = set()
 
     def description(self, path: str) -> Description:
-        return self._descriptions[path[:3]]
+        return self._descriptions["/v1/Interactions" if path.startswith("/v1/Interactions") else path[:3]]
 
     async def ask(self, method: str, path: str, form: Mapping[str, Any] | None = None, **options: Any) -> Answer:
         """Make a request that fits its description, and measure the answer."""
@@ -127,7 +130,27 @@ async def walk_studio(client: Measured) -> None:
     made = await client.ask("POST", path, {"To": "+15550100", "From": "+15550199", "Parameters": '{"a": 1}'})
     await client.ask("GET", f"{path}?status=active&PageSize=1")
     await client.ask("GET", f"{path}/{made.body['sid']}")
+    await client.ask("GET", f"{path}/{made.body['sid']}/Context")
     await client.ask("POST", f"{path}/{made.body['sid']}", {"Status": "ended"})
+
+
+def interaction_form(conversation: str) -> dict[str, str]:
+    """Describe an interaction for a conversation that is there."""
+    channel = {"type": "whatsapp", "initiated_by": "customer", "properties": {"media_channel_sid": conversation}}
+    routing = {"workspace_sid": f"WS{'0' * 32}", "workflow_sid": f"WW{'0' * 32}", "attributes": {"from": "x"}}
+    return {"Channel": json.dumps(channel), "Routing": json.dumps({"properties": routing})}
+
+
+async def walk_interactions(client: Measured) -> None:
+    """Ask every endpoint of Flex so that it succeeds."""
+    conversation = (await client.ask("POST", "/v1/Conversations", {})).body["sid"]
+    made = (await client.ask("POST", "/v1/Interactions", interaction_form(conversation))).body
+    one = f"/v1/Interactions/{made['sid']}"
+    await client.ask("GET", one)
+    await client.ask("GET", f"{one}/Channels?PageSize=1")
+    await client.ask("GET", f"{one}/Channels/{made['channel']['sid']}")
+    for form in ({"Status": "inactive", "Routing": '{"status": "closed"}'}, {"Status": "closed"}):
+        await client.ask("POST", f"{one}/Channels/{made['channel']['sid']}", form)
 
 
 async def test_every_endpoint_answers_as_described(measured: Measured) -> None:
@@ -136,9 +159,14 @@ async def test_every_endpoint_answers_as_described(measured: Measured) -> None:
     for base in bases(sandbox):
         await walk_conversations(measured, base)
     await walk_studio(measured)
+    await walk_interactions(measured)
     await sandbox.settled()
     had = {(method, template) for method, template, status in measured.seen if status < 300}
-    routes = [*ConversationsApi(sandbox.world, sandbox._events).routes(), *StudioApi(sandbox.world, None).routes()]  # type: ignore[arg-type]
+    routes = [
+        *ConversationsApi(sandbox.world, sandbox._events).routes(),
+        *StudioApi(sandbox.world, None).routes(),  # type: ignore[arg-type]
+        *InteractionsApi(sandbox.world).routes(),
+    ]
     assert had == {
         (method, measured.description(route.path).operation(method, sample(route.path)).template)
         for route in routes
@@ -188,6 +216,28 @@ async def test_refusals_of_studio_are_error_objects(measured: Measured) -> None:
     assert (await measured.ask("GET", f"/v2/Flows/{FLOW}/Revisions/Newest")).code == 81021
     assert (await measured.ask("GET", f"{path}/FN{'f' * 32}")).code == 20404
     assert (await measured.ask_wrongly("POST", path, {})).code == 20001
+
+
+async def test_refusals_of_flex_are_error_objects(measured: Measured) -> None:
+    """An unknown or closed conversation, an unknown interaction or channel, and a wrong form, are refused so."""
+    conversation = (await measured.ask("POST", "/v1/Conversations", {})).body["sid"]
+    whole = interaction_form(conversation)
+    made = (await measured.ask("POST", "/v1/Interactions", whole)).body
+    channels = f"/v1/Interactions/{made['sid']}/Channels"
+    channel = f"{channels}/{made['channel']['sid']}"
+    found = [
+        await measured.ask("POST", "/v1/Interactions", interaction_form(f"CH{'0' * 32}")),
+        await measured.ask("POST", "/v1/Interactions", {**whole, "Routing": "{}"}),
+        await measured.ask("POST", "/v1/Interactions", {**whole, "Channel": "{"}),
+        await measured.ask("POST", "/v1/Interactions", {**whole, "Channel": "[]"}),
+        await measured.ask("GET", f"/v1/Interactions/KD{'0' * 32}"),
+        await measured.ask("GET", f"{channels}/UO{'0' * 32}"),
+        await measured.ask_wrongly("POST", channel, {"Status": "paused"}),
+        await measured.ask("POST", channel, {"Status": "inactive"}),
+    ]
+    await measured.ask("POST", channel, {"Status": "closed"})
+    found += [await measured.ask("POST", "/v1/Interactions", whole)]
+    assert [answer.code for answer in found] == [20404, 20001, 20001, 20001, 20404, 20404, 20001, 20001, 45354]
 
 
 async def test_the_sandbox_reads_every_parameter_of_webhooks(measured: Measured) -> None:
