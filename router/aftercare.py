@@ -11,11 +11,10 @@ from router.errors import NotAttached, TwilioError
 from router.ledger.row import Duty, State
 from router.model.outcome import Answer, Outcome
 from router.model.tracing import REQUESTS
-from router.record import route_of
+from router.record import handover_of, route_of
 from router.swap.execute import Executor, SwapFailed
 from router.swap.refusal import is_final
 from router.swap.repair import Repair
-from router.swap.target import StudioFlow
 from router.turns import tell
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from router.desk import Desk
     from router.ledger.row import Row
     from router.model.execution import Executions
+    from router.model.gateway import Gateway
 
     Change = Callable[[Row, datetime], Row]
 
@@ -52,7 +52,7 @@ async def advance(row: Row, desk: Desk, studio: Executions) -> None:
     Raises LedgerError.
     """
     REQUESTS.set(list(row.requests))
-    case = Case(row, desk)
+    case, studio = Case(row, desk), runs.OfTargets(studio, desk.targets)
     async with case.in_hand():
         cause: Exception = NotAttached(NOTHING)
         try:
@@ -83,8 +83,8 @@ async def _settle(case: Case, _studio: Executions) -> Change:
     A request of that process may still take effect, so the flow may turn up a second time.
     """
     await _pave(case)
-    if await _repair(case).settle():
-        return lambda row, now: _accept(row.change(journal=row.journal.with_doubts(row.flow)), now)
+    if found := await _repair(case).settle():
+        return lambda row, now: _accept(row.change(journal=row.journal.with_begun(found).with_doubts(row.flow)), now)
     if case.row.has_taken_over:
         # Another row's duty must not wait until no late request need be feared any more: that row looks for it.
         return lambda row, now: _nothing_came_of_it(row.change(journal=row.journal.with_doubts(row.flow)), now)
@@ -94,13 +94,15 @@ async def _settle(case: Case, _studio: Executions) -> Change:
 async def _finish(case: Case, _studio: Executions) -> Change:
     """Nobody knows whether the flow was attached, and the model was told so: attach it."""
     await _pave(case)
-    return _accept if await _repair(case).finish() else _look_for_it
+    if found := await _repair(case).finish():
+        return lambda row, now: _accept(row.change(journal=row.journal.with_begun(found)), now)
+    return _look_for_it
 
 
 async def _pave(case: Case) -> None:
     """Where the way back was asked for before anybody knew how the handover ended, let the agent answer in any case."""
     way = case.row.way
-    if way is not None and not way.is_paved and await _repair(case).pave():
+    if way is not None and not way.is_paved and await _paving(case).pave():
         await case.change(lambda row, now: row.paved(now))
 
 
@@ -116,11 +118,11 @@ async def _tidy(case: Case, studio: Executions) -> Change:
     the way back, the agent answers beside the flow for as long as it may take to end; if that takes the webhook along,
     or a late request for the way back does, it is attached again.
     """
-    row, now, repair = case.row, case.desk.clock.now(), _repair(case)
+    row, now = case.row, case.desk.clock.now()
     since, is_asked_back = row.accepted or row.created, row.journal.is_asked_back
     is_soon = now < since + timedelta(seconds=route_of(row, case.desk.routes).hand_back.within)
     if is_asked_back and is_soon and not row.looks:
-        await repair.pave()  # before Studio is asked, which may not answer
+        await _paving(case).pave()  # before Studio is asked, which may not answer
     left = await runs.older(row, studio)
     has_ended = not {sid for _, sid in row.journal.runs} <= {run.sid for run in left}
     if now > since + UNSURE:
@@ -129,7 +131,7 @@ async def _tidy(case: Case, studio: Executions) -> Change:
     # What Studio says of an execution and what it does to its webhook may be a moment apart.
     beside = is_asked_back and is_soon and bool(names or has_ended)
     is_watching = bool(row.journal.runs or names) and not (is_asked_back or row.journal.doubts)
-    if not await repair.tidy(again=is_asked_back, beside=beside, leave=is_watching):
+    if not await _repair(case).tidy(again=is_asked_back, beside=beside, leave=is_watching):
         return _retry
     if beside and not names:
         return lambda row, now: row.outlived().look_again(now)
@@ -147,7 +149,7 @@ async def _hand_back(case: Case, studio: Executions) -> Change:
     row, way = case.row, case.row.way
     assert way is not None  # noqa: S101 - no row has this duty without a way
     is_back, terms = row.state is State.COMPLETED, route_of(row, case.desk.routes).hand_back
-    if not (is_back or way.is_paved) and await _repair(case).pave():
+    if not (is_back or way.is_paved) and await _paving(case).pave():
         return lambda row, now: row.paved(now).wait(now, SOON_OVER)
     if is_back and way.runs:
         left = await runs.watched(way, studio)
@@ -179,12 +181,20 @@ _DUTIES: Final[Mapping[Duty, Callable[[Case, Executions], Awaitable[Change]]]] =
 
 
 def _repair(case: Case) -> Repair:
+    return _repair_by(case.desk.gateway_for(case.row, handover_of(case.row)), case)
+
+
+def _paving(case: Case) -> Repair:
+    """Repair the agent's webhooks alone: that needs no word of a target, which may be gone."""
+    return _repair_by(case.desk.gateway, case)
+
+
+def _repair_by(gateway: Gateway, case: Case) -> Repair:
     row, desk = case.row, case.desk
     journal = row.journal
-    executor = Executor(desk.gateway, row.where)
     return Repair(
-        executor,
-        StudioFlow(row.flow),
+        Executor(gateway, row.where),
+        desk.target(row.flow),
         desk.routes.agent_webhooks,
         removed=journal.removed,
         present=journal.present,

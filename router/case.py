@@ -86,6 +86,11 @@ class Case:
         """An earlier attempt at this very row may still take effect, so that a failure now makes nothing certain."""
         return self.row.taken is not None and not self.row.has_taken_over and bool(self.row.journal.doubts)
 
+    @property
+    def may_begin(self) -> bool:
+        """A plugin's target may be begun: not while nobody knows what came of an earlier start of the same."""
+        return self.row.flow not in self.row.journal.doubts
+
     @contextlib.asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:
         """Leave the row to others if the block breaks off: they find out how far it came."""
@@ -140,13 +145,13 @@ class Case:
 
     async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> Sequence[Turn]:
         """Tell that the responder is attached, once that is kept, with the agent's webhooks that go now."""
-        doubts = (answer.flow,) if attached.doubtful else ()
+        doubts = (*((answer.flow,) if attached.doubtful else ()), *attached.may_return)
         noted = self._journal(attached.plan.removes, doubts)
-        before = attached.plan.replaces
-        answered = tuple(webhook.spec.flow for webhook in attached.present if webhook.is_studio)
+        before, begun = attached.plan.replaces, (attached.responder,) if attached.responder else ()
+        answered = tuple(webhook.spec.flow for webhook in attached.present if webhook.is_responder)
 
         def note(journal: Journal) -> Journal:
-            return noted(journal).with_replaced(*before)
+            return noted(journal).with_replaced(*before).with_begun(*begun)
 
         return await self._conclude(accept, answer, ticket, journal=note, answered=answered)
 

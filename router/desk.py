@@ -8,21 +8,29 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from router.clock import Clock
+from router.errors import TwilioBusy
 from router.ledger.memory import MemoryLedger
 from router.line import Line
-from router.swap.dry_run import ReadOnly
+from router.model.sids import is_sid
+from router.swap.dry_run import Idle, ReadOnly
+from router.swap.responders import Responders
+from router.swap.target import BegunByPlugin, StudioFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from structlog.typing import FilteringBoundLogger
 
     from router.hooks.host import PluginHost
     from router.ledger.ledger import Ledger
+    from router.ledger.row import Row
     from router.model.gateway import Gateway
+    from router.model.handover import Handover
     from router.model.routes import Routes
+    from router.model.target import Target
     from router.model.twilio import Twilio
     from router.swap.background import Background
+    from router.swap.target import Target as Wanted
 
 
 def new_handover_id() -> str:
@@ -49,6 +57,7 @@ class Desk:
     line: Line = field(default_factory=Line)
     owed: asyncio.Event = field(default_factory=asyncio.Event)
     new_id: Callable[[], str] = new_handover_id
+    is_rehearsing: bool = False
 
     @property
     def twilio(self) -> Twilio:
@@ -57,7 +66,38 @@ class Desk:
 
     def rehearsing(self) -> Desk:
         """Give a desk at which a handover takes the same steps and changes nothing, in Twilio or in the ledger."""
-        return replace(self, gateway=ReadOnly(self.gateway), ledger=MemoryLedger(self.clock))
+        return replace(self, gateway=ReadOnly(self.gateway), ledger=MemoryLedger(self.clock), is_rehearsing=True)
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """What can be handed over to besides flows, by name; where this ``is_rehearsing`` nothing of it is begun."""
+        known = self.plugins.registered
+        return {name: Idle(known.get(name)) for name in self.routes.targets} if self.is_rehearsing else known
+
+    def target(self, flow: str) -> Wanted:
+        """Say what a conversation is handed over to: a Studio Flow by its SID, or a plugin's target by its name."""
+        if is_sid("FW", flow):
+            return StudioFlow(flow)
+        known = self.targets.get(flow)
+        return BegunByPlugin(flow, known.flow if known else "")
+
+    def gateway_for(self, row: Row, handover: Handover, *, may_begin: bool = False) -> Gateway:
+        """Give the gateway to the conversation of ``row``, with the targets that answer, or may turn up, there.
+
+        What a plugin began that is not there any more is left to itself, and the log says so. Raises TwilioBusy where
+        it is the row's own target.
+        """
+        journal, targets = row.journal, self.targets
+        begun = {name: reference for name, _, reference in (sid.partition(":") for sid in journal.begun)}
+        names = [name for name in {row.flow, *journal.replaced, *journal.doubts, *begun} if not is_sid("FW", name)]
+        for name in names:
+            if name not in targets:
+                gone = f"no plugin registers the target '{name}' any more: switch its plugin on again"
+                if name == row.flow:
+                    raise TwilioBusy("target", gone)
+                self.log.warning("target gone", handover=row.id, reason=gone)
+        known = {name: targets[name] for name in names if name in targets}
+        return Responders(self.gateway, handover, known, begun, may_begin) if known else self.gateway
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that may outlive its call; the plugins of this desk stay until it has ended."""

@@ -13,7 +13,6 @@ from router.ledger.decisions import Admitted, Held, Recalled, admit
 from router.ledger.row import Row
 from router.model.masking import veiled
 from router.model.outcome import Outcome
-from router.swap.target import StudioFlow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +57,7 @@ async def enter(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> Row |
                 ticket.has_begun = True
                 await desk.ledger.wait(wish.conversation, PAUSE)
             case Recalled(row, certain):
-                if certain or await _is_still_true(row, desk):
+                if certain or await _is_still_true(row, found, desk):
                     ticket.tell(row.answer if certain else replace(row.answer, outcome=Outcome.ALREADY_HANDED_OVER))
                     return None
                 doubted = row.id
@@ -76,13 +75,13 @@ async def _ask(wish: Row, found: Resolved, desk: Desk, doubted: str) -> Admissio
     return await desk.ledger.decide(wish.conversation, decision)
 
 
-async def _is_still_true(row: Row, desk: Desk) -> bool:
+async def _is_still_true(row: Row, found: Resolved, desk: Desk) -> bool:
     """Ask Twilio whether the flow of a handover is still attached."""
     try:
-        present = await desk.gateway.list_webhooks(row.where)
+        present = await desk.gateway_for(row, found.handover).list_webhooks(row.where)
     except TwilioError:
         return False
-    return any(StudioFlow(row.flow).is_met_by(webhook) for webhook in present)
+    return any(desk.target(row.flow).is_met_by(webhook) for webhook in present)
 
 
 async def _keep_refusal(row: Row, desk: Desk) -> None:

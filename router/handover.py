@@ -21,7 +21,6 @@ from router.resolution import refusal, resolve, told
 from router.swap.execute import SwapFailed
 from router.swap.refusal import sentence_for
 from router.swap.swap import Swap
-from router.swap.target import StudioFlow
 from router.turns import tell
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
             handover = await desk.plugins.before_swap(found.handover, uses, listed, desk.twilio)
             await case.note_wish(handover.flow, handover.message)
             found = replace(found, handover=handover)
-            swap = await _prepare(found, desk)
+            swap = await _prepare(case, found, desk)
             attached = await swap.attach(case.note_removed, _around(found, desk))
     except Withdrawn:
         await case.fail(found.tell(Outcome.FAILED, "busy", LATE), ticket)
@@ -129,13 +128,13 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
             await tell(turns, desk, found.handover)
 
 
-async def _prepare(found: Resolved, desk: Desk) -> Swap:
+async def _prepare(case: Case, found: Resolved, desk: Desk) -> Swap:
     """Say what is wanted, with the attributes that the plugins give."""
     handover, route, plugins = found.handover, found.route, desk.plugins
     return Swap(
-        gateway=desk.gateway,
+        gateway=desk.gateway_for(case.row, handover, may_begin=case.may_begin),
         conversation=handover.where,
-        target=StudioFlow(handover.flow),
+        target=desk.target(handover.flow),
         agents=desk.routes.agent_webhooks,
         identity=found.identity,
         replay=route.replay is Replay.LAST_MESSAGE,

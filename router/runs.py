@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from router.errors import TwilioError, TwilioRefused
 from router.model.call import Identity
 from router.model.execution import Execution
+from router.model.sids import is_sid
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from router.ledger.row import Row, Way
     from router.model.execution import Executions
+    from router.model.target import Target
 
 Answer = TypeVar("Answer")
 
 MOST: Final = 20
 """So many executions of a flow are waited for, and watched, on behalf of one conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfTargets:
+    """``studio``, where a plugin's target stands for the flow that it starts; without one it has no executions."""
+
+    studio: Executions
+    targets: Mapping[str, Target]
+
+    async def fetch_execution(self, flow: str, sid: str) -> Execution | None:
+        """Fetch a run of ``flow``, a Flow SID or a target's name; None where there is none."""
+        known = self._flow(flow)
+        return await self.studio.fetch_execution(known, sid) if known else None
+
+    async def active_executions(self, flow: str, since: datetime) -> Sequence[Execution]:
+        """List the runs that go on of ``flow``, a Flow SID or a target's name."""
+        known = self._flow(flow)
+        return await self.studio.active_executions(known, since) if known else ()
+
+    async def end_execution(self, flow: str, sid: str) -> None:
+        """End a run, by its Flow SID."""
+        await self.studio.end_execution(flow, sid)
+
+    def _flow(self, flow: str) -> str:
+        target = self.targets.get(flow)
+        return flow if is_sid("FW", flow) else target.flow if target else ""
 
 
 async def running(row: Row, way: Way, studio: Executions) -> Sequence[Execution]:
@@ -32,12 +62,12 @@ async def older(row: Row, studio: Executions) -> Sequence[Execution]:
     """List those from before that still run: of flows that were redirected, and those known since they were asked back.
 
     When one ends, Studio may remove the webhook that we go by, or put its own back (docs/twilio.md, PUT-BACK), so one
-    that we may not ask about counts as running. Where it is not known which one asked, those of the row's own flow are
-    listed, once: later ones would be its own.
+    that we may not ask about counts as running. Where it is not known which one asked, or the flow has returned, those
+    of the row's own flow are listed, once: later ones would be its own.
     """
     journal = row.journal
     known = await asyncio.gather(*(_answered(studio.fetch_execution(*run), _hidden(run)) for run in journal.runs))
-    is_unnamed = journal.is_asked_back and not (journal.runs or row.looks)
+    is_unnamed = (journal.is_asked_back or journal.has_returned) and not (journal.runs or row.looks)
     listed = await _listed(row, (*journal.replaced, *([row.flow] if is_unnamed else [])), studio)
     found = (*(run for run in known if run and run.is_active), *listed)
     return tuple({run.sid: run for run in found}.values())[:MOST]

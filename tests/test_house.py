@@ -138,7 +138,7 @@ def test_the_public_names_are_those_listed() -> None:
     """``router`` offers what ``__all__`` lists, sorted, and each of it is there."""
     assert router.__all__ == sorted(router.__all__)
     assert router.__all__ == [
-        *("Decline", "Handover", "Outcome", "Twilio", "TwilioError", "TwilioRefused"),
+        *("Decline", "Handover", "Outcome", "Target", "Twilio", "TwilioError", "TwilioRefused"),
         *("__version__", "hookimpl"),
     ]
     assert all(hasattr(router, name) for name in router.__all__)

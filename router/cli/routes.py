@@ -53,13 +53,17 @@ def _ends(routes: Routes) -> Iterator[tuple[Tool, Intent | None]]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An intent, or a tool that has none. ``flow`` is empty where only the tool's URL can name one."""
+    """An intent, or a tool that has none. ``flow`` is empty where only the tool's URL can name one.
+
+    ``target_of`` is the plugin where the flow is a target, which has no SID.
+    """
 
     tool: str
     intent: str
     is_fallback: bool
     flow: str
     flow_sid: str
+    target_of: str
     dry_run: bool
     message: Written
     plugins: tuple[str, ...]
@@ -78,7 +82,8 @@ class Line:
             intent=intent.name if intent else "",
             is_fallback=intent is not None and intent.name == tool.fallback,
             flow=flow.alias,
-            flow_sid=flow.sid,
+            flow_sid="" if flow.plugin else flow.sid,
+            target_of=flow.plugin,
             dry_run=route.dry_run,
             message=message,
             plugins=tuple(use.name for use in route.plugins),
@@ -100,7 +105,9 @@ class Line:
         return (
             self.tool,
             (self.intent + " (fallback)" * self.is_fallback) or "-",
-            (self.flow or "(from the URL)") + " (dry run)" * self.dry_run,
+            (self.flow or "(from the URL)")
+            + f" ({self.target_of})" * bool(self.target_of)
+            + " (dry run)" * self.dry_run,
             one_sentence(self.sentence),
             ", ".join(self.plugins) or "-",
         )
@@ -113,6 +120,7 @@ class Line:
             "fallback": self.is_fallback,
             "flow": self.flow,
             "flow_sid": self.flow_sid,
+            "target_of": self.target_of,
             "dry_run": self.dry_run,
             "message": self.sentence,
             "plugins": list(self.plugins),

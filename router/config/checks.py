@@ -12,6 +12,7 @@ from router.model.sids import is_sid
 if TYPE_CHECKING:
     from router.config.document import Trail
     from router.config.review import Review
+    from router.config.targets import Targets
 
 _SID_LIKE: Final = 20
 """Characters from which on a text is rather a mistyped SID than a name."""
@@ -19,8 +20,11 @@ _SID_LIKE: Final = 20
 _PLACEHOLDERS: Final = ("intent", "tool", "identity", "input.NAME")
 
 
-def check_flows(review: Review) -> None:
-    """Each flow that a route or a test names must be listed, and each that is listed should be named."""
+def check_flows(review: Review, targets: Targets) -> None:
+    """Each flow that a route or a test names must be listed, and each that is listed should be named.
+
+    The names of ``targets`` may stand for flows.
+    """
     listed = review.document.data.get("flows", {})
     if not isinstance(listed, dict):
         return
@@ -31,11 +35,17 @@ def check_flows(review: Review) -> None:
         if review.faults.is_full:
             return
         used.add(flow)
-        if flow not in listed and not is_sid("FW", flow) and not review.may_lack(("flows", flow)):
-            guess = _like_a_sid(review, trail, flow) or review.near(trail, flow, listed) or "; add it there"
-            message = f"{review.name(owner)} names the flow {review.shown(trail, flow)}, which is not in 'flows'{guess}"
+        if flow in listed or flow in targets.plugins or is_sid("FW", flow) or review.may_lack(("flows", flow)):
+            continue
+        is_sure = False
+        if targets.are_all:
+            known = (*listed, *targets.plugins)
+            guess = _like_a_sid(review, trail, flow) or review.near(trail, flow, known) or "; add it there"
+            where = (
+                "which is not in 'flows', and no target of a plugin" if targets.plugins else "which is not in 'flows'"
+            )
+            message = f"{review.name(owner)} names the flow {review.shown(trail, flow)}, {where}{guess}"
             review.error(trail, "flow-unknown", message)
-            is_sure = False
     if any("flowSid" in tool.get("query", []) for tool in review.data.get("tools", {}).values()):
         is_sure = False  # the URL of that tool may name each of them
     for alias, sid in review.data.get("flows", {}).items():

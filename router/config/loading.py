@@ -16,6 +16,7 @@ from router.config.review import Review
 from router.config.routes import build, switched_on
 from router.config.schema import Judge, grammar
 from router.config.sources import Sources
+from router.config.targets import register_targets
 from router.config.tests import route_tests
 from router.config.tools import check_tools
 from router.config.watch import Watch
@@ -146,19 +147,23 @@ def attempt(
     Judge(grammar(), faults).judge(document)
     review = Review.of(document, faults)
     found = discover(plugin_directories(path, plugins_dirs), substitutes.instead)
-    for check in (check_auth, check_flows, check_tools, check_messages, check_tests):
-        check(review)
     configs = check_plugins(review, found)
+    used = [found.plugins[entry.name] for entry in entries(review) if entry.name in found.plugins]
+    uses = tuple(switched_on(review))
+    host = make_host(used)
+    targets = register_targets(review, found, host, [use for use, _place in uses])
+    check_flows(review, targets)
+    for check in (check_auth, check_tools, check_messages, check_tests):
+        check(review)
     tests = route_tests(review)
     is_strict = review.data.get("fragments") == "strict"
     loaded: Loaded | None = None
     if not faults.errors:
-        used = [found.plugins[entry.name] for entry in entries(review)]
         reader.note(_files_of(used, found))
         digest = digest_of(reader.everything.values())
         loaded = Loaded(
-            routes=build(review, configs, digest, out_of_order=_tools_of(substitutes)),
-            plugins=make_host(used),
+            routes=build(review, configs, targets.plugins, digest, out_of_order=_tools_of(substitutes)),
+            plugins=host,
             warnings=faults.diagnostics,
             digest=digest,
             files=tuple(reader.everything),
@@ -166,7 +171,7 @@ def attempt(
             sources=Sources(review),
             own=reader.own,
             fragments=fragments,
-            switched_on=tuple(switched_on(review)),
+            switched_on=uses,
             test_on_reload=review.data.get("test_on_reload", False),
             tests=tests,
         )

@@ -145,6 +145,21 @@ def _check_configs(
             return
 
 
+def is_sound_alone(review: Review, entry: Entry, plugin: FoundPlugin) -> bool:
+    """Say whether the config of an entry fits the plugin's schema without what routes lay over it; if not, tell it.
+
+    What a plugin registers at load it must make of that alone.
+    """
+    if _is_in_doubt(review.document, entry.layer[0]):
+        return False
+    schema = validator(plugin.config_schema or {})
+    judge = Judge(schema, review.faults, code="plugin-config", prefix=entry.layer[0], names=review.document)
+    try:
+        return judge.judge(_merged(review.document, [entry.layer]))
+    except (Unresolvable, RecursionError):
+        return False  # that is told already
+
+
 def _is_in_doubt(document: Document, trail: Trail) -> bool:
     """Say whether a fault of a config is already told, or a part of it could not be read."""
     return document.hides_fault(trail) or trail in document.unfinished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from router.model.place import Place
 
 
-def build(review: Review, configs: Configs, digest: str, out_of_order: Sequence[str] = ()) -> Routes:
-    """Compile what was reviewed and found without error; ``configs`` are the plugins'.
+def build(
+    review: Review, configs: Configs, targets: Mapping[str, str], digest: str, out_of_order: Sequence[str] = ()
+) -> Routes:
+    """Compile what was reviewed and found without error; ``configs`` are the plugins', and so are ``targets``.
 
     ``out_of_order`` are the paths of tools whose file cannot be used, where no other file has them.
     """
-    return _Builder(review, configs).routes(digest, out_of_order)
+    return replace(_Builder(review, configs).routes(digest, out_of_order), targets=targets)
 
 
 def switched_on(review: Review) -> Iterator[tuple[PluginUse, Place]]:

@@ -52,12 +52,16 @@ class FoundIntent:
 
 @dataclass(frozen=True, slots=True)
 class FoundFlow:
-    """The flow that is reached: who names it (None: the URL), and where ``flows`` lists it (None: nowhere)."""
+    """The flow that is reached: who names it (None: the URL), and where ``flows`` lists it (None: nowhere).
+
+    Where it is a target, ``sid`` is its name and ``plugin`` the plugin that registers it.
+    """
 
     alias: str
     sid: str
     named: Written | None
     listed: Written | None
+    plugin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def explain_flow(sid: str, owner: Trail, routes: Routes, sources: Sources, *, by
     named = None if by_url else sources.setting(owner, ("flow",), "")
     is_alias = named is not None and isinstance(named.value, str) and routes.flows.get(named.value) == sid
     alias = str(named.value) if named and is_alias else routes.flow_alias(sid)
-    return FoundFlow(alias, sid, named, sources.flow(alias))
+    return FoundFlow(alias, sid, named, sources.flow(alias), routes.targets.get(sid, ""))
 
 
 def settings_of(owner: Trail, sources: Sources) -> tuple[Setting, ...]:

@@ -86,6 +86,8 @@ def _flow(flow: FoundFlow) -> Iterator[_Row]:
     if flow.listed is not None:
         origin = f", {flow.listed.hidden}" if flow.listed.hidden else ""
         yield _Row("", _at(flow.listed.place), f"{_quoted(flow.alias)} is {flow.sid}{origin}")
+    if flow.plugin:
+        yield _Row("", "", f"{_quoted(flow.alias)} is a target of the plugin {_quoted(flow.plugin)}")
 
 
 def _plugin(number: int, plugin: WrittenPlugin) -> Iterator[_Row]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from router.hooks.failure import NoAnswer
 from router.model.handover import Decline, Handover
+from router.model.masking import fit
+from router.model.sids import is_sid
+from router.model.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +27,13 @@ LONGEST_SENTENCE: Final = 64 * 1024
 """Characters that a sentence for the model may have."""
 
 LONGEST_NAME: Final = 200
-"""Characters that the name of an intent or of a target may have."""
+"""Characters that the name of an intent may have, or a target's reference."""
 
 MOST: Final = 100
 """So many endpoints, and so many targets, one plugin may give."""
+
+_NAME: Final = re.compile(r"\w[\w .-]{0,99}")
+"""The name of a target: one that ``flows`` could have too."""
 
 _ENCODER: Final = json.JSONEncoder(allow_nan=False)
 
@@ -115,10 +122,26 @@ def targets(answer: Any) -> dict[str, Any]:
         raise NoAnswer(f"returned {_kind(answer)}, expected a dict of names and targets")
     if len(answer) > MOST:
         raise NoAnswer(f"returned {len(answer)} targets, expected at most {MOST}")
-    for name in answer:
-        if not (isinstance(name, str) and 0 < len(name) <= LONGEST_NAME):
-            raise NoAnswer(f"returned a target whose name is no text of 1 to {LONGEST_NAME} characters")
+    for name, target in answer.items():
+        if not (isinstance(name, str) and _NAME.fullmatch(name)) or is_sid("FW", name):
+            raise NoAnswer(f"returned a target whose name is no name of a flow: {fit(repr(name)[:40])}")
+        if not isinstance(target, Target):
+            raise NoAnswer(f"returned {_kind(target)} for '{name}', expected an object whose class is a router.Target")
+        if target.flow and not is_sid("FW", target.flow):
+            raise NoAnswer(f"returned a target '{name}' whose flow is {fit(repr(target.flow)[:40])}, no Flow SID")
     return {str.__str__(name): target for name, target in answer.items()}
+
+
+def reference(answer: Any) -> str:
+    """Take a reference to what a target has begun."""
+    if not isinstance(answer, str) or not 0 < len(answer) <= LONGEST_NAME or not answer.isprintable():
+        raise NoAnswer(f"returned {_kind(answer)}, expected a reference: 1 to {LONGEST_NAME} printable characters")
+    return str.__str__(answer)
+
+
+def reference_or_none(answer: Any) -> str | None:
+    """Take a reference to what goes on; None where nothing does."""
+    return None if answer is None else reference(answer)
 
 
 def nothing(answer: Any) -> None:

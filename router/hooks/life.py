@@ -14,6 +14,7 @@ from router.hooks.calls import CallLists
 from router.hooks.failure import PluginFailed
 from router.hooks.names import same_name
 from router.hooks.registry import Registry
+from router.hooks.targets import GuardedTarget
 from router.hooks.usage import Usage
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from router.hooks.failure import CallRecord, PluginReport
     from router.hooks.figures import Figures
     from router.model.routes import PluginUse
+    from router.model.target import Target
     from router.model.twilio import Twilio
 
 DEADLINE: Final = 1.0
@@ -45,7 +47,7 @@ class PluginLife:
 
     A plugin that is not in ``uses`` is not called. Within ``uses`` an implementation marked ``tryfirst`` goes before
     the others and one marked ``trylast`` after them. ``started`` are the plugins that are ready, and ``endpoints`` the
-    routes of those that gave some.
+    routes of those that gave some. ``registered`` are their targets by name, as they may be asked.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class PluginLife:
         self.registry = registry
         self.started: tuple[PluginUse, ...] = ()
         self.endpoints: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+        self.registered: Mapping[str, Target] = MappingProxyType({})
         self._lists = CallLists(registry)
         self._caller = Caller(clock, report, on_call)
         self._clock = clock
@@ -136,12 +139,14 @@ class PluginLife:
         made = await self._caller.take(call, answer, answers.nothing, Allowance.endless(self._clock))
         return not made.reason
 
-    def targets(self, uses: Sequence[PluginUse]) -> tuple[Mapping[str, tuple[str, object]], Sequence[PluginFailed]]:
+    def targets(self, uses: Sequence[PluginUse]) -> tuple[Mapping[str, tuple[str, Target]], Sequence[PluginFailed]]:
         """Gather what the plugins can hand over to, besides flows: the plugin and its target by name; and what failed.
 
-        It needs no event loop, as an implementation has nothing to wait for. Raises KeyboardInterrupt alone.
+        From then on they are ``registered``. It needs no event loop, as an implementation has nothing to wait for.
+        Raises KeyboardInterrupt alone.
         """
-        found: dict[str, tuple[str, object]] = {}
+        found: dict[str, tuple[str, Target]] = {}
+        guarded: dict[str, Target] = {}
         failures: list[PluginFailed] = []
         for call in self.calls("register_targets", uses):
             made = self._caller.make_at_once(call, {}, answers.targets)
@@ -151,6 +156,11 @@ class PluginLife:
                 failures.append(PluginFailed(call.hook, fault, call.plugin))
             else:
                 found |= {name: (call.plugin, target) for name, target in made.answer.items()}
+                guarded |= {
+                    name: GuardedTarget(name, target, call, self._caller, self._patience)
+                    for name, target in made.answer.items()
+                }
+        self.registered = MappingProxyType(guarded)
         return MappingProxyType(found), failures
 
     async def _each(

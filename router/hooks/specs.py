@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from router.model.handover import Handover
     from router.model.outcome import Outcome
     from router.model.routes import Routes, Tool
+    from router.model.target import Target
     from router.model.twilio import Twilio
 
 
@@ -57,12 +58,12 @@ def plugin_info() -> Mapping[str, Any]:  # type: ignore[empty-body]  # a spec ha
 
 
 @hookspec
-def register_targets(config: Mapping[str, Any]) -> Mapping[str, object] | None:
+def register_targets(config: Mapping[str, Any]) -> Mapping[str, Target] | None:
     """Give other things to hand over to than flows. Kind: description; called once, at load: no file, no network.
 
-    The answer maps at most 100 names to targets; such a name may stand wherever ``flow`` may name a flow. ``config`` is
-    that of the plugin's entry in ``plugins``. A failure, or a name that another plugin gives too, is a fault of the
-    configuration.
+    The answer maps at most 100 names to objects whose class is a ``router.Target`` (docs/plugins/targets.md); such a
+    name may stand wherever ``flow`` may name a flow. ``config`` is that of the plugin's entry in ``plugins``. A
+    failure, or a name that another plugin or ``flows`` gives too, is a fault of the configuration.
     """
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from router.errors import RowGone
 from router.ledger.row import Duty, Journal, Row, State, Taken
 from router.model.outcome import Outcome
+from router.model.sids import is_sid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -249,16 +250,25 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
     journal = Journal()
     for row in rows:
         if row.is_open:
-            unsure = row.state is State.INITIATED or row.duty is Duty.HAND_BACK or row.journal.runs
+            # Studio may put a webhook back; nobody begins a plugin's target once more.
+            may_return = is_sid("FW", row.flow) and (row.duty is Duty.HAND_BACK or row.journal.runs)
+            unsure = row.state is State.INITIATED or may_return
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
-            journal = journal.with_asked(row)
+            journal = replace(journal.with_asked(row), has_returned=journal.has_returned or _returns(row, flow))
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
             journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
-            journal = replace(journal, since=row.journal.since or row.created)
+            begun = tuple(dict.fromkeys((*row.journal.begun, *journal.begun)))
+            journal = replace(journal, since=row.journal.since or row.created, begun=begun)
         if row.state in (State.ACCEPTED, State.COMPLETED):
             break
     return journal
+
+
+def _returns(row: Row, flow: str) -> bool:
+    """Say whether ``flow`` answered before a plugin's target did, which removed its webhook."""
+    before = row.journal.replaced
+    return flow in before and not all(is_sid("FW", each) for each in (row.flow, *before))
 
 
 def _superseded(left: Row, row: Row, now: datetime, answered: Collection[str]) -> Row:

@@ -82,6 +82,8 @@ class Journal:
     ``replaced`` are flows that answered before it, and ``since`` from when on; ``runs`` are executions from before, by
     flow and SID, that may still take a webhook, or bring one, when they end: soon where it ``is_asked_back``. Then the
     conversation was on its way back, or just back, and what was asked of Twilio for that may take effect late, too.
+    ``begun`` are the SIDs of what plugins' targets began, the latest last. The flow ``has_returned`` where a target
+    took its place for a while: its webhook was removed then, and an execution from before may put that back.
     """
 
     present: tuple[ScopedWebhook, ...] = ()
@@ -91,6 +93,8 @@ class Journal:
     since: datetime | None = None
     runs: tuple[tuple[str, str], ...] = ()
     is_asked_back: bool = False
+    begun: tuple[str, ...] = ()
+    has_returned: bool = False
 
     def seen(self, present: tuple[ScopedWebhook, ...]) -> Self:
         """Note what was there at the beginning."""
@@ -109,6 +113,11 @@ class Journal:
     def with_replaced(self, *flows: str) -> Self:
         """Note flows that answer no more, and may have executions that run."""
         return dataclasses.replace(self, replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
+
+    def with_begun(self, *webhooks: ScopedWebhook) -> Self:
+        """Note what plugins' targets began."""
+        sids = (webhook.sid for webhook in webhooks if webhook.spec.is_begun)
+        return dataclasses.replace(self, begun=tuple(dict.fromkeys((*self.begun, *sids))))
 
     def with_asked(self, row: Row) -> Self:
         """Note what may go on of a handover that was on its way back, or is back and looked at again."""

@@ -142,8 +142,10 @@ def _journal(read: dict[str, Any]) -> Journal:
         doubts=tuple(read["doubts"]),
         replaced=tuple(read["replaced"]),
         since=datetime.fromisoformat(read["since"]) if read["since"] else None,
-        runs=_runs(read.get("runs", ())),  # a row that an earlier version wrote has none of these two
+        runs=_runs(read.get("runs", ())),  # a row that an earlier version wrote has none of these four
         is_asked_back=read.get("is_asked_back", False),
+        begun=tuple(read.get("begun", ())),
+        has_returned=read.get("has_returned", False),
     )
 
 

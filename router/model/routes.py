@@ -145,17 +145,21 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """A whole configuration. ``flows`` maps alias to Flow SID and is also the allow-list."""
+    """A whole configuration. ``flows`` maps alias to Flow SID and is also the allow-list.
+
+    ``targets`` names what can be handed over to besides flows, and the plugin that each is of.
+    """
 
     tools: Mapping[str, Tool]
     flows: Mapping[str, str]
     auth: tuple[AuthMethod, ...]
     agent_webhooks: AgentWebhooks = AgentWebhooks()
     digest: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     def flow_sid(self, flow: str) -> str | None:
-        """Give the Flow SID for an alias or a listed SID; None for everything that ``flows`` does not list."""
-        return self.flows.get(flow) or (flow if flow in self.flows.values() else None)
+        """Give the Flow SID for an alias or a listed SID, and a target for itself; None for everything else."""
+        return self.flows.get(flow) or (flow if flow in self.flows.values() or flow in self.targets else None)
 
     def flow_alias(self, sid: str) -> str:
         """Give the first alias of a Flow SID, or the SID itself where it has none."""

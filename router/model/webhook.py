@@ -23,9 +23,16 @@ class Target(StrEnum):
     TRIGGER = "trigger"
 
 
+BEGUN: Final = "begun"
+"""Stands for what a webhook reaches where there is none: a plugin has begun a target (``router/model/target.py``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookSpec:
-    """What Twilio needs to create a scoped webhook; enough to put back one that was removed."""
+    """What Twilio needs to create a scoped webhook; enough to put back one that was removed.
+
+    ``flow`` is the name of the target where it stands for one.
+    """
 
     target: str
     url: str = ""
@@ -39,6 +46,16 @@ class WebhookSpec:
         """A Studio Flow as the responder to every message; raises ValueError unless ``flow`` is a Flow SID."""
         return cls(target=Target.STUDIO, filters=(MESSAGE_ADDED,), flow=checked_sid("FW", flow))
 
+    @classmethod
+    def begun(cls, target: str) -> Self:
+        """A plugin's target, by its name, as the responder."""
+        return cls(target=BEGUN, filters=(MESSAGE_ADDED,), flow=target)
+
+    @property
+    def is_begun(self) -> bool:
+        """It stands for a plugin's target, which is no webhook, and takes no place among them."""
+        return self.target == BEGUN
+
     @property
     def hears_messages(self) -> bool:
         """It is told of what is said; without filters of everything."""
@@ -47,15 +64,25 @@ class WebhookSpec:
 
 @dataclass(frozen=True, slots=True)
 class ScopedWebhook:
-    """A webhook that is attached to a conversation."""
+    """A webhook that is attached to a conversation, or what a plugin has begun for it."""
 
     sid: str
     spec: WebhookSpec
+
+    @classmethod
+    def begun(cls, target: str, reference: str) -> Self:
+        """What a plugin's target has begun, in the form of a webhook, which it is not; its name has no colon."""
+        return cls(f"{target}:{reference}", WebhookSpec.begun(target))
 
     @property
     def is_studio(self) -> bool:
         """A Studio Flow answers here."""
         return self.spec.target == Target.STUDIO
+
+    @property
+    def is_responder(self) -> bool:
+        """It answers the customer since a conversation was handed over to it: two of them would both do."""
+        return self.is_studio or self.spec.is_begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class _Rehearsal:
             log=self._log,
             clock=clock,
             new_id=lambda: HANDOVER_ID,
+            is_rehearsing=True,
         )
         answer = await hand_over(call, desk)
         await desk.background.drain(desk.deadline)

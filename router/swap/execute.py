@@ -56,17 +56,25 @@ class SwapFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """A plan that was carried out: the ``responder`` where it was attached, or led elsewhere, by that.
+
+    ``is_doubtful`` says that an answer got lost on the way: then a second webhook may turn up late, or lead elsewhere.
+    """
+
+    responder: ScopedWebhook | None
+    is_doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Executor:
     """Takes steps on one conversation through one gateway."""
 
     gateway: Gateway
     conversation: ConversationRef
 
-    async def attach(self, plan: Plan, present: Sequence[ScopedWebhook]) -> bool:
-        """Take the steps of ``plan.attach``; undo them and raise SwapFailed where one fails.
-
-        Says whether an answer got lost on the way: then a second webhook may turn up late, or lead elsewhere.
-        """
+    async def attach(self, plan: Plan, present: Sequence[ScopedWebhook]) -> CarriedOut:
+        """Take the steps of ``plan.attach``; undo them and raise SwapFailed where one fails."""
         known = frozenset(webhook.sid for webhook in present)
         done: list[Inverse] = []
         doubtful = False
@@ -83,7 +91,8 @@ class Executor:
                 raise
             done.append(inverse)
             doubtful = doubtful or doubted
-        return doubtful
+        led = (inverse.webhook for inverse in done if isinstance(inverse, Remove | PointBack))
+        return CarriedOut(next(led, None), doubtful)
 
     async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
         """Remove what ``plan.release`` names and give back what could not be removed: that is owed, not undone."""
@@ -95,10 +104,11 @@ class Executor:
         """Create a webhook once, however often the answer gets lost; say also whether an answer did.
 
         ``known`` are the SIDs that were there before. After a lost answer the list decides: Twilio knows no idempotency
-        key for this request, so a blind repeat might attach a second responder.
+        key for this request, so a blind repeat might attach a second responder. What a plugin begins is not asked for
+        again: it may be long in coming, and nobody would find the second of two.
         """
         lost: TwilioUncertain | None = None
-        repeats = CREATES
+        repeats = 1 if step.spec.is_begun else CREATES
         while True:
             repeats -= 1
             try:

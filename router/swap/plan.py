@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from router.model.webhook import ROOM
+from router.swap.target import responder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,16 +162,17 @@ def plan_swap(
     """
     own = [webhook for webhook in present if agents.own(webhook)]
     same_kind = [webhook for webhook in present if target.answers_by(webhook)]
-    met = next((webhook for webhook in same_kind if target.is_met_by(webhook)), None)
-    kept = met or next(iter(same_kind), None)
-    release = tuple(Remove(webhook) for webhook in (*own, *same_kind) if webhook is not kept)
+    met = responder(target, same_kind)
+    redirected = None if met or target.spec.is_begun else next((each for each in same_kind if each.is_studio), None)
+    kept = met or redirected
+    release = tuple(Remove(each) for each in (*own, *same_kind) if each is not kept and not target.brings(each))
     if met:
         return Plan(release=release)
     first: tuple[Step, ...] = (attributes,) if attributes else ()
-    if kept:
-        return Plan((*first, Redirect(kept, target.spec.flow)), release)
+    if redirected:
+        return Plan((*first, Redirect(redirected, target.spec.flow)), release)
     attach = Attach(target.spec, replay_after)
-    if len(present) < ROOM:
+    if target.spec.is_begun or _places(present):
         return Plan((*first, attach), release)
     if own:
         return Plan((*first, Remove(own[0]), attach), release[1:])
@@ -195,7 +197,7 @@ def plan_paving(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhoo
 
     Says also whether that is all of them.
     """
-    missing, places = _missing(present, removed), max(0, ROOM - len(present))
+    missing, places = _missing(present, removed), _places(present)
     return missing[:places], len(missing) <= places
 
 
@@ -207,10 +209,17 @@ def plan_hand_back(
     Where all places are taken, one of the target's goes first.
     """
     missing = _missing(present, removed)
-    leave = (*_twins(present, removed), *(Remove(webhook) for webhook in present if target.answers_by(webhook)))
-    places = max(0, ROOM - len(present))
-    ahead = leave[: max(0, len(missing) - places)]
-    return (*ahead, *missing, *leave[len(ahead) :])
+    responders = [webhook for webhook in present if target.answers_by(webhook)]
+    leave = (*_twins(present, removed), *(Remove(webhook) for webhook in responders if not webhook.spec.is_begun))
+    ahead = leave[: max(0, len(missing) - _places(present))]
+    # What was begun is stopped first: it takes a webhook that it brought along, or would put it back at its end.
+    stop = (Remove(webhook) for webhook in responders if webhook.spec.is_begun)
+    return (*ahead, *missing, *stop, *leave[len(ahead) :])
+
+
+def _places(present: Sequence[ScopedWebhook]) -> int:
+    """Count the places that are free."""
+    return max(0, ROOM - sum(not webhook.spec.is_begun for webhook in present))
 
 
 def _missing(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -> tuple[PutBack, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from router.errors import TwilioRefused
 from router.swap.execute import SwapFailed
 from router.swap.plan import Plan, plan_hand_back, plan_paving, plan_swap, plan_way_back
+from router.swap.target import responder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -43,45 +44,46 @@ class Repair:
     doubts: tuple[str, ...] = ()
     keep: Keep = field(default=_trust)
 
-    async def settle(self) -> bool:
-        """Find out whether the responder was attached, and say so; if not, let the agent answer again."""
-        plan = plan_swap(await self._webhooks(), self.target, self.agents)
-        if plan is not None and plan.is_met:
-            return True
-        await self.restore()
-        return False
+    async def settle(self) -> ScopedWebhook | None:
+        """Find the responder, if it was attached; if not, let the agent answer again."""
+        found = responder(self.target, await self._webhooks())
+        if found is None:
+            await self.restore()
+        return found
 
-    async def finish(self) -> bool:
-        """Attach the responder unless it is there; where Twilio says no, let the agent answer again and say False.
+    async def finish(self) -> ScopedWebhook | None:
+        """Attach the responder unless it is there, and give it; where Twilio says no, let the agent answer again.
 
         A responder that came since, to lead elsewhere, was put there by somebody else and stands.
         """
         present = await self._webhooks()
         if any(self._is_newer(webhook) for webhook in present):
-            return False
+            return None
         plan = plan_swap(present, self.target, self.agents)
         if plan is None:
             await self.restore()
-            return False
+            return None
         try:
             await self.keep(plan.makes_room)
-            await self.executor.attach(plan, present)
+            done = await self.executor.attach(plan, present)
         except SwapFailed as failed:
             if not isinstance(failed.cause, TwilioRefused) or failed.unknown:
                 raise
             await self.restore(failed.removed)
-            return False
-        return True
+            return None
+        return done.responder or responder(self.target, present)
 
     async def tidy(self, *, again: bool = False, beside: bool = False, leave: bool = False) -> bool:
         """Remove what should be gone, if the responder is still there; says whether all is gone.
 
         A flow that has ended since, or moved on, is left in peace, but not one that a late request has brought. With
         ``again`` one that is not there any more is attached once more: it did not end, an execution from before took
-        its webhook along. With ``beside`` the agent's webhooks stay for now. With ``leave`` nobody comes in the place
-        of a flow that is gone: it has passed the customer on, to a person maybe.
+        its webhook along. What a plugin has begun has none, and is begun once. With ``beside`` the agent's webhooks
+        stay for now. With ``leave`` nobody comes in the place of a flow that is gone: it has passed the customer on, to
+        a person maybe.
         """
         present = await self._webhooks()
+        again = again and not self.target.spec.is_begun
         plan = plan_swap(present, self.target, self.agents)
         is_gone = not any(self.target.answers_by(webhook) for webhook in present)
         if is_gone and (plan is None or not again):
@@ -118,7 +120,8 @@ class Repair:
         return self._leads_elsewhere(webhook) and webhook not in self.present
 
     def _is_astray(self, webhook: ScopedWebhook) -> bool:
-        return self._leads_elsewhere(webhook) and webhook.spec.flow in self.doubts
+        is_of_flows = webhook.is_studio and not self.target.spec.is_begun
+        return is_of_flows and self._leads_elsewhere(webhook) and webhook.spec.flow in self.doubts
 
     def _leads_elsewhere(self, webhook: ScopedWebhook) -> bool:
         return self.target.answers_by(webhook) and not self.target.is_met_by(webhook)

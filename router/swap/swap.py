@@ -12,6 +12,7 @@ from router.swap.execute import Executor, SwapFailed
 from router.swap.look import Seen, look
 from router.swap.plan import Plan, WriteAttributes, plan_swap
 from router.swap.refusal import NO_FREE_PLACE, is_outdated
+from router.swap.target import responder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -39,8 +40,16 @@ class Attached:
     plan: Plan
     was_there: bool
     doubtful: bool
+    responder: ScopedWebhook | None = None
     present: tuple[ScopedWebhook, ...] = ()
     bystanders: int = 0
+
+    @property
+    def may_return(self) -> tuple[str, ...]:
+        """The flows whose webhooks go for what a plugin has begun: Studio may put one back when an execution ends."""
+        if self.responder is None or not self.responder.spec.is_begun:
+            return ()
+        return tuple(step.webhook.spec.flow for step in self.plan.release if step.webhook.is_studio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +94,15 @@ class Swap:
             if plan.makes_room:
                 await keep(plan.makes_room)
             try:
-                doubtful = await executor.attach(plan, seen.webhooks)
+                done = await executor.attach(plan, seen.webhooks)
             except SwapFailed as failed:
                 if failed.removed or not is_outdated(failed.cause) or not looks:
                     raise
                 seen = await self._look()
             else:
-                return Attached(plan, plan.is_met, doubtful, tuple(seen.webhooks), self._bystanders(seen.webhooks))
+                found = done.responder or responder(self.target, seen.webhooks)
+                present = tuple(seen.webhooks)
+                return Attached(plan, plan.is_met, done.is_doubtful, found, present, self._bystanders(present))
 
     async def _look(self) -> Seen:
         return await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))

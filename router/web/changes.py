@@ -40,6 +40,8 @@ def _parts(routes: Routes) -> Iterator[tuple[str, object]]:
     yield "assistant_webhooks", routes.agent_webhooks.patterns
     for alias, flow in routes.flows.items():
         yield f"flow {alias}", flow
+    for name, plugin in routes.targets.items():
+        yield f"target {name}", plugin
 
 
 def _parts_of(tool: Tool | None) -> Iterator[tuple[str, object]]:

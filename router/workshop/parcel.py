@@ -79,6 +79,7 @@ def unpack(
         tools.update(pickle.load(file))  # noqa: S301 - as above
     found = discover(plugins_dirs, parts["own"]).plugins
     host = make_host([found[use.name] for use, _place in parts["switched_on"]])
+    host.targets([use for use, _place in parts["switched_on"]])
     parts["routes"] = replace(parts["routes"], tools=MappingProxyType(tools))
     return replace(tried, loaded=Loaded(**parts, plugins=host, available=found, sources=Sources.nowhere()))
 

@@ -73,6 +73,7 @@ def test_json_has_the_places() -> None:
         "fallback": False,
         "flow": "refunds",
         "flow_sid": FLOW,
+        "target_of": "",
         "dry_run": True,
         "message": "We take\nover.",
         "plugins": ["audit", "trace"],

@@ -36,6 +36,17 @@ TWILIO = Stage(CONVERSATION)
 STOP = OnError.STOP
 CONTINUE = OnError.CONTINUE
 DEADLINE = 0.2
+DESK = """
+import router
+
+class Desk(router.Target):
+    async def start(self, handover, twilio): return "R1"
+    async def find(self, reference, handover, twilio): return None
+    async def stop(self, reference, handover, twilio): return None
+
+"""
+"""A target, for a plugin's source."""
+
 HEADER = "import asyncio, sys, time\nfrom router import Decline, Handover, Outcome, hookimpl\n"
 
 

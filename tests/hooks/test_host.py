@@ -17,7 +17,7 @@ from router.hooks.specs import Kind
 from router.model.call import ToolCall
 from router.model.routes import Intent, Route, Tool
 from router.rehearsal.stage import CONVERSATION, Stage
-from tests.hooks.kit import CONTINUE, FLOW, HANDOVER, LISTED, NIGHT, STOP, TWILIO, Bench, bench, use, write
+from tests.hooks.kit import CONTINUE, DESK, FLOW, HANDOVER, LISTED, NIGHT, STOP, TWILIO, Bench, bench, use, write
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -491,25 +491,25 @@ async def test_every_hook_about_a_handover_can_ask_twilio(tmp_path: Path) -> Non
 
 async def test_a_target_that_two_plugins_give_is_a_fault_of_the_later_one(tmp_path: Path) -> None:
     """The reason names both; what the first one gives is there, and nothing of the second."""
-    give = "@hookimpl\ndef register_targets(config): return {}\n"
+    give = DESK + "@hookimpl\ndef register_targets(): return {}\n"
     made = bench(
         tmp_path,
-        a=give.format("{'desk': config['x'], 'queue': 2}"),
-        b=give.format("{'desk': 3, 'other': 4}"),
+        a=give.format("{'desk': Desk(), 'queue': Desk()}"),
+        b=give.format("{'desk': Desk(), 'other': Desk()}"),
         c=give.format("None"),
     )
-    targets, (failure,) = made.host.targets((use("a", x=1), use("b"), use("c")))
-    assert targets == {"desk": ("a", 1), "queue": ("a", 2)}
+    targets, (failure,) = made.host.targets((use("a"), use("b"), use("c")))
+    assert {name: plugin for name, (plugin, _target) in targets.items()} == {"desk": "a", "queue": "a"}
     assert (failure.plugin, failure.reason) == ("b", "gives 'desk', which 'a' gives too")
 
 
-@pytest.mark.parametrize("answer", ["{'': 1}", "{7: 1}", "{'x' * 201: 1}"])
+@pytest.mark.parametrize("answer", ["{'': 1}", "{7: 1}", "{'x' * 101: 1}"])
 async def test_a_target_has_a_name(tmp_path: Path, answer: str) -> None:
     """It is to stand in routes.yaml."""
     made = bench(tmp_path, a=f"@hookimpl\nasync def register_targets(): return {answer}\n")
     targets, (failure,) = made.host.targets((use("a"),))
     assert targets == {}
-    assert failure.reason == "returned a target whose name is no text of 1 to 200 characters"
+    assert failure.reason.startswith("returned a target whose name is no name of a flow: ")
 
 
 @pytest.mark.parametrize("answer", ["[print]", "[object()]", "'GET'", "{}"])

@@ -628,3 +628,46 @@ def test_after_a_hand_back_the_handover_under_way_is_the_one_that_goes_back() ->
     found, _kept = ask_back([begun(2, 45), completed(1).close(NOW)], WAY, after(50))
     assert isinstance(found, Row)
     assert (found.id, found.way) == ("HO2", WAY)
+
+
+def test_what_a_target_began_is_known_to_the_next_handover() -> None:
+    """It is handed on while the target stands, the latest last, and not once the conversation was given back."""
+    human = ScopedWebhook.begun("human", "KD1")
+    old = accepted(1, flow="human", journal=Journal().with_begun(human, AGENT))
+    assert old.journal.begun == ("human:KD1",)
+    taken = admit([old], row(2, 100, key="other"), LIMITS, US, after(100))[0]
+    assert isinstance(taken, Admitted)
+    assert taken.row.journal.begun == ("human:KD1",)
+    assert taken.row.journal.with_begun(ScopedWebhook.begun("human", "KD2")).begun == ("human:KD1", "human:KD2")
+    back = old.change(state=State.COMPLETED)
+    again = admit([back], row(2, 100, key="other"), LIMITS, US, after(100))[0]
+    assert isinstance(again, Admitted)
+    assert again.row.journal.begun == ()
+
+
+@pytest.mark.parametrize(
+    ("flow", "replaced", "expected"),
+    [
+        ("human", (REFUNDS,), True),
+        (BILLING, ("human", REFUNDS), True),
+        (BILLING, (REFUNDS,), False),
+        ("human", (), False),
+    ],
+)
+def test_a_flow_that_returns_after_a_target_is_known_for_it(
+    flow: str, replaced: tuple[str, ...], *, expected: bool
+) -> None:
+    """Its webhook was removed for the target, and Studio may put it back; one that was redirected stayed."""
+    old = row(1, flow=flow, state=State.ACCEPTED, duty=Duty.TIDY, due=after(1), journal=Journal(replaced=replaced))
+    next_one = admit([old], row(2, 100), LIMITS, US, after(100))[0]
+    assert isinstance(next_one, Admitted)
+    assert next_one.row.journal.has_returned is expected
+
+
+def test_nobody_puts_a_target_back() -> None:
+    """A target on its way back is in no doubt for the next handover to it, as a flow's webhook is."""
+    for flow, doubts in (("human", ()), (REFUNDS, (REFUNDS,))):
+        old = row(1, flow=flow, state=State.COMPLETED, duty=Duty.HAND_BACK, due=after(1), way=Way(since=after(1)))
+        next_one = admit([old], row(2, 100, flow=flow, key="other"), LIMITS, US, after(100))[0]
+        assert isinstance(next_one, Admitted)
+        assert next_one.row.journal.doubts == doubts

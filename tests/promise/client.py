@@ -92,7 +92,15 @@ class Client:
         await self._repeating(write, is_safe=True)
 
     async def request(self, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING) -> Any:
-        raise AssertionError(f"no plugin asks here: {method} {url} {form} {query}")
+        """Ask for the target ``people``: nothing else is there."""
+        assert form == query == NOTHING
+        conversation, _, sid = url.removeprefix("https://people.twilio.com/").partition("/")
+        place = self._twilio.places[conversation]
+        if method == "POST":
+            return await self._repeat("begin", lambda: self._twilio.begin(place), is_safe=False)
+        if method == "DELETE":
+            return await self._repeat("stop", lambda: self._twilio.stop(place, sid))
+        return await self._repeat("find", lambda: {"sids": [*place.begun]})
 
     async def fetch_execution(self, flow: str, sid: str) -> Execution | None:
         def work() -> Execution | None:

@@ -55,11 +55,13 @@ class Place:
     authors: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     history: list[Moment] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
 
     @property
     def studios(self) -> tuple[str, ...]:
-        """The flows that are attached."""
-        return tuple(webhook.spec.flow for webhook in self.webhooks if webhook.is_studio)
+        """The flows that are attached, and the target ``people`` as often as it was begun and goes on."""
+        attached = (webhook.spec.flow for webhook in self.webhooks if webhook.is_studio)
+        return (*attached, *("people" for _sid in self.begun))
 
     @property
     def agents(self) -> int:

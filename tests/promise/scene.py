@@ -31,10 +31,11 @@ flows: {{refunds: {REFUNDS}, billing: {BILLING}}}
 auth: [secret: unused-here]
 assistant_webhooks: ["https://*.twil.io/channels/conversations/messageAdded*"]
 defaults: {{limits: {{handovers_per_hour: 100}}}}
-plugins: [{{use: notes}}]
+plugins: [{{use: notes}}, {{use: people}}]
 tools:
   /tools/refunds: {{flow: refunds, replay: last_message}}
   /tools/billing: {{flow: billing, hand_back: {{within: 20, end_execution: true}}}}
+  /tools/people: {{flow: people}}
 """
 PLUGIN: Final = """
 from router import hookimpl
@@ -43,7 +44,29 @@ from router import hookimpl
 async def add_attributes(handover):
     return {"ours": handover.id}
 """
-TOOLS: Final = {"/tools/refunds": REFUNDS, "/tools/billing": BILLING}
+TARGET: Final = """
+from router import Target, hookimpl
+
+URL = "https://people.twilio.com/"
+
+class People(Target):
+    async def start(self, handover, twilio):
+        return (await twilio.request("POST", URL + handover.conversation))["sid"]
+
+    async def find(self, reference, handover, twilio):
+        found = (await twilio.request("GET", URL + handover.conversation))["sids"]
+        return reference if reference in found else found[-1] if found else None
+
+    async def stop(self, reference, handover, twilio):
+        await twilio.request("DELETE", URL + handover.conversation + "/" + reference)
+
+@hookimpl
+def register_targets():
+    return {"people": People()}
+"""
+"""A target as simple as can be: what it begins is listed, and goes on until it is stopped."""
+
+TOOLS: Final = {"/tools/refunds": REFUNDS, "/tools/billing": BILLING, "/tools/people": "people"}
 
 _LOADED: list[Loaded] = []
 
@@ -54,6 +77,7 @@ def loaded() -> Loaded:
         with TemporaryDirectory() as directory:
             (Path(directory) / "plugins").mkdir()
             (Path(directory) / "plugins" / "notes.py").write_text(PLUGIN)
+            (Path(directory) / "plugins" / "people.py").write_text(TARGET)
             (Path(directory) / "routes.yaml").write_text(ROUTES)
             _LOADED.append(load(Path(directory) / "routes.yaml", environ={}))
     return _LOADED[0]

@@ -9,7 +9,17 @@ from typing import Any, Final
 from tests.promise.scene import KINDS, STRANGERS, TOOLS
 from tests.promise.weather import Trouble
 
-VERBS: Final = ("*", "list_webhooks", "create_webhook", "redirect_webhook", "delete_webhook", "change_attributes")
+VERBS: Final = (
+    "*",
+    "list_webhooks",
+    "create_webhook",
+    "redirect_webhook",
+    "delete_webhook",
+    "change_attributes",
+    "begin",
+    "find",
+    "stop",
+)
 
 WEIGHTS: Final = {
     "call": 10,

@@ -130,6 +130,19 @@ class Twilio:
         del place.webhooks[at]
         self._changed(place, self._cause, len(place.webhooks) + 1)
 
+    def begin(self, place: Place) -> dict[str, str]:
+        """Begin the target ``people``."""
+        _check_open(place)
+        place.begun.append(self.sid("KD"))
+        self._changed(place, self._cause, len(place.webhooks))
+        return {"sid": place.begun[-1]}
+
+    def stop(self, place: Place, sid: str) -> None:
+        """Stop it; that it is over already is success."""
+        if sid in place.begun:
+            place.begun.remove(sid)
+            self._changed(place, self._cause, len(place.webhooks))
+
     def write(self, place: Place, attributes: Mapping[str, Any]) -> None:
         _check_open(place)
         place.attributes = dict(attributes)

@@ -58,7 +58,8 @@ class Model:
                 self.attributes = inverse.restored(self.attributes)
 
     def _create(self, spec: WebhookSpec) -> ScopedWebhook:
-        assert len(self.webhooks) < ROOM, "Twilio has no room for a sixth webhook"
+        places = sum(not webhook.spec.is_begun for webhook in self.webhooks)
+        assert spec.is_begun or places < ROOM, "Twilio has no room for a sixth webhook"
         self._made += 1
         self.webhooks.append(ScopedWebhook(sid(self._made), spec))
         return self.webhooks[-1]

@@ -20,7 +20,7 @@ from router.swap.plan import (
     plan_swap,
     plan_way_back,
 )
-from router.swap.target import StudioFlow
+from router.swap.target import BegunByPlugin, StudioFlow, responder
 from tests.kit import AGENT_URL, BILLING, FOREIGN, LOGGER, REFUNDS, UNLISTED
 from tests.swap.model import Model, sid
 
@@ -31,18 +31,31 @@ AGENTS = AgentWebhooks.of("https://*.twil.io/channels/conversations/messageAdded
 AGENT = WebhookSpec("webhook", AGENT_URL, "POST", ("onMessageAdded",))
 OTHER_AGENT = WebhookSpec("webhook", "https://agent-5678.twil.io/channels/conversations/messageAdded")
 
-flows = st.sampled_from([REFUNDS, BILLING, UNLISTED])
-specs = st.lists(
-    st.one_of(st.sampled_from([AGENT, OTHER_AGENT]), st.sampled_from(FOREIGN), flows.map(WebhookSpec.studio)),
-    max_size=ROOM,
+flows = st.sampled_from([REFUNDS, BILLING, UNLISTED, "human", "callback"])
+"""Flow SIDs, and the names of targets."""
+
+webhooks = st.one_of(
+    st.sampled_from([AGENT, OTHER_AGENT]),
+    st.sampled_from(FOREIGN),
+    st.sampled_from([REFUNDS, BILLING, UNLISTED]).map(WebhookSpec.studio),
 )
+begun = st.lists(st.sampled_from(["human", "callback"]).map(WebhookSpec.begun), max_size=2)
+specs = st.builds(list.__add__, st.lists(webhooks, max_size=ROOM), begun)
 attributes = st.dictionaries(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 2)), max_size=3)
 writings = st.one_of(st.none(), st.builds(WriteAttributes, attributes.filter(bool), attributes))
 """What our plugins write, and what was there before."""
 
 
 def planned(model: Model, flow: str, write: WriteAttributes | None = None, replay: int | None = None) -> Plan | None:
-    return plan_swap(model.webhooks, StudioFlow(flow), AGENTS, replay_after=replay, attributes=write)
+    return plan_swap(model.webhooks, target(flow), AGENTS, replay_after=replay, attributes=write)
+
+
+def target(flow: str) -> StudioFlow | BegunByPlugin:
+    return StudioFlow(flow) if flow.startswith("FW") else BegunByPlugin(flow)
+
+
+def is_full(present: Sequence[WebhookSpec]) -> bool:
+    return sum(not spec.is_begun for spec in present) == ROOM
 
 
 def start(present: Sequence[WebhookSpec], write: WriteAttributes | None = None) -> Model:
@@ -59,9 +72,9 @@ def answers(webhooks: Sequence[ScopedWebhook]) -> bool:
 
 @given(specs, flows)
 def test_there_is_no_plan_exactly_where_there_is_no_room(present: Sequence[WebhookSpec], flow: str) -> None:
-    """None means that five webhooks are there and that none of them is ours to change."""
-    full_of_foreign = len(present) == ROOM and all(spec in FOREIGN for spec in present)
-    assert (planned(start(present), flow) is None) is full_of_foreign
+    """None means that five webhooks are there and that none of them is ours to change; a target needs no room."""
+    full_of_foreign = is_full(present) and all(spec in FOREIGN for spec in present if not spec.is_begun)
+    assert (planned(start(present), flow) is None) is (full_of_foreign and target(flow).spec.target == "studio")
 
 
 @given(specs, flows, writings)
@@ -85,7 +98,7 @@ def test_somebody_answers_after_each_step(
     steps = (*plan.attach, *plan.release)
     for step, following in zip(steps, (*steps[1:], None), strict=False):
         model.take(step)
-        makes_room = len(present) == ROOM and isinstance(step, Remove) and isinstance(following, Attach)
+        makes_room = is_full(present) and isinstance(step, Remove) and isinstance(following, Attach)
         assert answers(model.webhooks) or not had_one or makes_room
 
 
@@ -93,14 +106,14 @@ def test_somebody_answers_after_each_step(
 def test_a_plan_ends_with_one_responder(
     present: Sequence[WebhookSpec], flow: str, write: WriteAttributes | None
 ) -> None:
-    """At the end one studio webhook of the wanted flow is there, no other, and none of the agent's."""
+    """At the end the wanted flow or target is there, no other, and none of the agent's."""
     model = start(present, write)
     plan = planned(model, flow, write)
     if plan is None:
         return
     for step in (*plan.attach, *plan.release):
         model.take(step)
-    assert [webhook.spec for webhook in model.webhooks if not is_foreign(webhook)] == [WebhookSpec.studio(flow)]
+    assert [webhook.spec for webhook in model.webhooks if not is_foreign(webhook)] == [target(flow).spec]
 
 
 @given(specs, flows)
@@ -150,8 +163,8 @@ def test_a_replay_goes_with_the_create_alone(present: Sequence[WebhookSpec], flo
     """Only a webhook that is made can be given earlier messages, and it is always."""
     plan = planned(start(present), flow, replay=index) or Plan()
     asked = [step.replay_after for step in plan.attach if isinstance(step, Attach)]
-    studio_was_there = any(spec.flow for spec in present)
-    assert asked == ([index] if plan.attach and not studio_was_there else [])
+    is_redirected = flow.startswith("FW") and any(spec.target == "studio" for spec in present)
+    assert asked == ([index] if plan.attach and not is_redirected else [])
 
 
 @given(specs, flows, writings.filter(bool))
@@ -177,7 +190,7 @@ def test_the_way_back_adds_what_is_missing(
 ) -> None:
     """Each webhook that was removed is put back once, unless it is there again or a flow answers."""
     model = start(present)
-    steps = plan_way_back(model.webhooks, StudioFlow(flow), were_removed(removed))
+    steps = plan_way_back(model.webhooks, target(flow), were_removed(removed))
     put_back = [step.webhook.spec for step in steps if isinstance(step, PutBack)]
     if any(spec.flow for spec in present):
         assert steps == ()
@@ -194,7 +207,7 @@ def test_the_way_back_leaves_each_of_the_agents_webhooks_once(
     if any(spec.flow for spec in present) or len(others) + len({*removed}) > ROOM:
         return
     model = start(present)
-    for step in plan_way_back(model.webhooks, StudioFlow(flow), were_removed(removed)):
+    for step in plan_way_back(model.webhooks, target(flow), were_removed(removed)):
         model.take_back(step)
     left = [webhook.spec for webhook in model.webhooks]
     assert all(left.count(spec) == 1 for spec in removed)
@@ -210,13 +223,13 @@ def test_a_hand_back_ends_with_the_agent_alone(
     if len(others) + len({*removed}) > ROOM:
         return
     model = start(present)
-    for step in plan_hand_back(model.webhooks, StudioFlow(flow), were_removed(removed)):
+    for step in plan_hand_back(model.webhooks, target(flow), were_removed(removed)):
         model.take_back(step)
     left = [webhook.spec for webhook in model.webhooks]
     assert not any(spec.flow for spec in left)
     assert all(left.count(spec) == 1 for spec in removed)
     assert [spec for spec in left if spec not in removed] == others
-    assert plan_hand_back(model.webhooks, StudioFlow(flow), were_removed(removed)) == ()
+    assert plan_hand_back(model.webhooks, target(flow), were_removed(removed)) == ()
 
 
 @given(specs, removals.filter(bool), flows)
@@ -225,8 +238,9 @@ def test_somebody_answers_after_each_step_of_a_hand_back(
 ) -> None:
     """The agent comes before the flow goes, but for a house whose places are all taken."""
     model = start(present)
-    steps = plan_hand_back(model.webhooks, StudioFlow(flow), were_removed(removed))
-    if len(present) + sum(isinstance(step, PutBack) for step in steps) > ROOM or not answers(model.webhooks):
+    steps = plan_hand_back(model.webhooks, target(flow), were_removed(removed))
+    places = sum(not spec.is_begun for spec in present)
+    if places + sum(isinstance(step, PutBack) for step in steps) > ROOM or not answers(model.webhooks):
         return
     for step in steps:
         model.take_back(step)
@@ -240,6 +254,29 @@ def test_in_a_full_house_one_responder_makes_room_for_the_agent() -> None:
     first, second = (Remove(webhook) for webhook in model.webhooks[3:])
     (agent,) = were_removed([AGENT])
     assert plan_hand_back(model.webhooks, StudioFlow(REFUNDS), [agent]) == (first, PutBack(agent), second)
+
+
+def test_what_a_target_brings_stays_with_it() -> None:
+    """The studio webhook of its flow is the target's own: it is met by it, and lets it be where both are there."""
+    wanted = BegunByPlugin("callback", REFUNDS)
+    brought, other = (
+        ScopedWebhook(sid(1), WebhookSpec.studio(REFUNDS)),
+        ScopedWebhook(sid(2), WebhookSpec.studio(BILLING)),
+    )
+    begun = ScopedWebhook.begun("callback", "FN1")
+    assert plan_swap([brought, other, begun], wanted, AGENTS) == Plan(release=(Remove(other),))
+    assert plan_swap([brought, other], wanted, AGENTS) == Plan(release=(Remove(other),))
+    assert responder(wanted, [brought, begun]) == begun
+    assert responder(wanted, [brought]) == brought
+    assert responder(wanted, [other]) is None
+
+
+def test_what_was_begun_is_stopped_before_its_webhook_goes() -> None:
+    """On the way back the agent comes, the target stops, and then the webhook goes that it may have left."""
+    brought, begun = ScopedWebhook(sid(1), WebhookSpec.studio(REFUNDS)), ScopedWebhook.begun("callback", "FN1")
+    (agent,) = were_removed([AGENT])
+    steps = plan_hand_back([brought, begun], BegunByPlugin("callback", REFUNDS), [agent])
+    assert steps == (PutBack(agent), Remove(begun), Remove(brought))
 
 
 def test_a_webhook_leads_to_what_it_reaches() -> None:
