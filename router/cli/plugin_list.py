@@ -98,7 +98,7 @@ class Listing:
     def _cells(self, plugin: FoundPlugin) -> tuple[str, ...]:
         use = self._use(plugin)
         state = "?" if self.uses is None else f"on, {self._position(plugin)}" if use else "off"
-        hooks = ", ".join(hook for hook in plugin.hooks if KINDS[hook] is not Kind.DESCRIPTION)
+        hooks = ", ".join(hook for hook in plugin.hooks if hook != "plugin_info")
         on_error = str(use.on_error) if use else "-"
         return plugin.name, plugin.version or "-", state, on_error, _shown(plugin.source), hooks or "-"
 

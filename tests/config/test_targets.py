@@ -94,6 +94,7 @@ def test_two_plugins_with_one_name_are_a_fault(tmp_path: Path) -> None:
     [
         ("plugins: [{use: desk}]\n", "plugin-config"),
         ("plugins: [{use: desk, config: {names: 17}}]\n", "plugin-broken"),
+        ("plugins: [{use: desk, config: {names: [on]}}]\n", "scalar-boolean"),
         ("plugins: [{use: dsek}]\n", "plugin-unknown"),
         ("plugins: 17\n", "type-wrong"),
     ],
