@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 from jsonschema import Draft202012Validator, SchemaError
+from jsonschema_rs import meta
 
 from router.hooks.attempt import answered_at_once
 from router.hooks.markers import PROJECT
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _DEF: Final = re.compile(r"\s*(async\s+)?def\b")
 _INFO: Final = "plugin_info"
+_DIALECT: Final = Draft202012Validator.META_SCHEMA["$id"]
 _TEXTS: Final = ("name", "version")
 _KEYS: Final = (*_TEXTS, "config_schema", "api", "blocking", "background")
 
@@ -113,12 +115,40 @@ def _misdescribed(info: Any) -> Iterator[str]:
     yield from _miswished(info)
     schema = info.get("config_schema")
     if isinstance(schema, dict):
-        try:
-            Draft202012Validator.check_schema(schema)
-        except SchemaError as error:
-            yield f"plugin_info's 'config_schema' is no JSON Schema: {error.json_path}: {fit(error.message)}"
+        if not _is_schema(schema):
+            yield from _misjudged(schema)
     elif schema is not None:
         yield f"plugin_info's 'config_schema' is {type(schema).__name__}, expected a dict: a JSON Schema"
+
+
+def _is_schema(schema: dict[str, Any]) -> bool:
+    """Say yes at once where that is so; a no is for the one to explain that can."""
+    try:
+        for pattern in _patterns(schema):
+            re.compile(pattern)
+        return schema.get("$schema", _DIALECT) == _DIALECT and meta.is_valid(schema)
+    except (ValueError, re.error, RecursionError):
+        return False
+
+
+def _patterns(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "pattern" and isinstance(value, str):
+                yield value
+            if key == "patternProperties" and isinstance(value, dict):
+                yield from map(str, value)
+            yield from _patterns(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _patterns(value)
+
+
+def _misjudged(schema: dict[str, Any]) -> Iterator[str]:
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        yield f"plugin_info's 'config_schema' is no JSON Schema: {error.json_path}: {fit(error.message)}"
 
 
 def _miswished(info: Mapping[Any, Any]) -> Iterator[str]:

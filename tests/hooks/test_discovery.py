@@ -367,3 +367,23 @@ def test_a_pipe_is_no_plugin(tmp_path: Path) -> None:
     """What nobody may ever write to is not waited for."""
     os.mkfifo(tmp_path / "pipe.py")
     assert "it is no regular file" in only_fault(discover([tmp_path])).message
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_right"),
+    [
+        ({"type": "object"}, True),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}, True),
+        ({"properties": {"pattern": {"patternProperties": {"^a": {"pattern": "b+"}}}}}, True),
+        ({"allOf": [{"pattern": "("}]}, False),
+        ({"patternProperties": {"(": {}}}, False),
+        ({"type": "text"}, False),
+        ({"properties": {1: {}}}, True),
+        ({"default": {1, 2}}, True),
+    ],
+)
+def test_a_schema_is_judged_alike_by_whoever_looks_first(tmp_path: Path, schema: object, *, is_right: bool) -> None:
+    """What is told to be a JSON Schema at once is one, and what is not is explained."""
+    write(tmp_path, "mine", f"@hookimpl\ndef plugin_info():\n    return {{'config_schema': {schema!r}}}\n")
+    found = discover([tmp_path])
+    assert [("no JSON Schema" in fault.message) for fault in found.faults] == [True] * (not is_right)
