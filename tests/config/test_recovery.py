@@ -109,9 +109,13 @@ def test_a_warning_about_what_is_not_there_wants_a_whole_file(tmp_path: Path) ->
 
 
 def test_what_is_whole_is_held_to_be_whole(tmp_path: Path) -> None:
-    """A part that could be read to its end is judged as ever, with what it lacks."""
-    text = HEAD + "tools:\n  /a: {query: []}\n  /b: {flow: nowhere}\nplugins: [{}]\ndefaults:\n  messages: x: y\n"
-    assert codes(tmp_path, text) == ["flow-missing", "flow-unknown", "key-missing", "yaml-colon"]
+    """A part that could be read to its end is judged as ever, with what it lacks.
+
+    Of a flow that a plugin's target may be, it is not said that there is none: one of the plugins is at fault.
+    """
+    tools, broken = "tools:\n  /a: {query: []}\n  /b: {flow: nowhere}\n", "defaults:\n  messages: x: y\n"
+    assert codes(tmp_path, HEAD + tools + broken) == ["flow-missing", "flow-unknown", "yaml-colon"]
+    assert codes(tmp_path, HEAD + tools + "plugins: [{}]\n" + broken) == ["flow-missing", "key-missing", "yaml-colon"]
 
 
 @pytest.mark.parametrize(
