@@ -43,7 +43,8 @@ def what_lacks(request: Request, methods: Sequence[AuthMethod]) -> str:
     reasons = []
     if AuthKind.TWILIO_SIGNATURE in asked:
         is_there = bool(request.header("x-twilio-signature"))
-        reasons.append("the signature is not of this URL and body" if is_there else "no X-Twilio-Signature")
+        missing = "no X-Twilio-Signature" + ("" if AuthKind.SECRET in asked else "; 'auth' has no secret")
+        reasons.append("the signature is not of this URL and body" if is_there else missing)
     if AuthKind.SECRET in asked:
         reasons.append("the secret is another one" if any(_shown(request)) else "no secret")
     return ", ".join(reasons)

@@ -44,6 +44,25 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert told.endswith("; choose another\n")
 
 
+@pytest.mark.parametrize(
+    ("tool", "path", "given"),
+    [
+        ("/tools/bill: {flow: bills}", "/tools/bill", "-X POST"),
+        ("/tools/bill: {intent: wish, intents: {bill: {flow: bills}}}", "/tools/bill", "-d wish=bill"),
+        ("/tools/bill: {flow: unknown}", "/tools/support", "-d intent=refund"),
+    ],
+    ids=["without intents", "with intents", "with faults"],
+)
+async def test_it_says_how_to_call_the_first_tool_of_ones_own(tool: str, path: str, given: str, tmp_path: Path) -> None:
+    """It stands in the ``curl`` that is printed, with the secret; a file with faults keeps nobody from playing."""
+    head = f"version: 1\nflows: {{bills: FW{'b' * 32}}}\nauth: [{{secret: '${{env:HANDOVER_SECRET}}'}}]\n"
+    (tmp_path / "routes.yaml").write_text(f"{head}tools: {{{tool}}}\n")
+    async with started(tmp_path, "sandbox", "--port", "0") as program:
+        await program.until(f"curl http://127.0.0.1:8000{path} -H 'X-Handover-Secret: try-it'")
+        assert (await program.until("X-Session-Id")).endswith(f"' {given}\n")
+        assert await program.stop(signal.SIGINT) == 0
+
+
 async def test_it_plays_flows_of_ones_own(tmp_path: Path) -> None:
     """A flow that is named by Flow SID and file is there beside the two shipped ones."""
     sid = "FW" + "a" * 32
