@@ -109,7 +109,8 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
     except Withdrawn:
         await case.fail(found.tell(Outcome.FAILED, "busy", LATE), ticket)
     except Decline as declined:
-        await case.fail(told(found.handover, Outcome.DECLINED, declined.sentence, "a plugin declined"), ticket)
+        why = f"plugin '{declined.plugin}' declined"
+        await case.fail(told(found.handover, Outcome.DECLINED, declined.sentence, why), ticket)
     except SwapFailed as failed:
         if failed.unknown or case.is_in_doubt:
             await case.go_on_later(found.tell(Outcome.PENDING, "pending", str(failed)), failed, ticket)

@@ -10,6 +10,7 @@ import pytest
 
 from router.handover import hand_over
 from router.hooks.calls import Call
+from router.ledger.ledger import Filter
 from router.line import Line
 from router.model.messages import Messages
 from router.model.outcome import Outcome
@@ -191,11 +192,13 @@ async def test_they_see_that_a_swap_failed(
 
 
 async def test_one_may_decline_before_the_first_write(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Nothing is changed, and the model is told its sentence."""
+    """Nothing is changed, the model is told its sentence, and the ledger whose it is."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     async with open_desk(sandbox, tmp_path, around("declines: true"), plugins={"around": AROUND}) as desk:
         answer = await hand_over(call(conversation), desk)
         await settled(desk)
+        (row,) = await desk.ledger.history(Filter(conversation=conversation.sid))
+    assert answer.detail == row.reason == "plugin 'around' declined"
     assert (answer.outcome, answer.message) == (Outcome.DECLINED, "Not at this hour.")
     assert [method for method, _path in asked(sandbox, conversation)] == ["GET"]
 

@@ -59,12 +59,14 @@ def replacement(handover: Handover, listed: Callable[[str], str | None], answer:
     return changed.replace(flow=flow)
 
 
-def declined(error: Decline) -> Decline:
-    """Take the word of a guard that stops a handover, as one of ours."""
+def declined(error: Decline, plugin: str) -> Decline:
+    """Take the word of a guard of ``plugin`` that stops a handover, as one of ours."""
     sentence = getattr(error, "sentence", None)
     if not isinstance(sentence, str):
         raise NoAnswer("declined without a sentence for the model")
-    return Decline(_bounded(sentence, "a sentence"))
+    own = Decline(_bounded(sentence, "a sentence"))
+    own.plugin = plugin
+    return own
 
 
 def chosen(tool: Tool, answer: Any) -> str:

@@ -103,7 +103,7 @@ class Caller:
         if may_decline and isinstance(error, Decline):
             has_said_no = True
             try:
-                return Made(None, "", attempt.seconds, declined(error), has_said_no)
+                return Made(None, "", attempt.seconds, declined(error, call.plugin), has_said_no)
             except NoAnswer as wrong:
                 error = wrong
         if error is None:

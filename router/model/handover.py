@@ -55,7 +55,12 @@ class Handover:
 
 
 class Decline(Exception):
-    """Raised by a guard: nothing is handed over, and the model is told this sentence."""
+    """Raised by a guard: nothing is handed over, and the model is told this sentence.
+
+    ``plugin`` is whose guard that was; it is filled in by whoever called it.
+    """
+
+    plugin = ""
 
     def __init__(self, sentence: str) -> None:
         if not (isinstance(sentence, str) and sentence.strip()):

@@ -58,7 +58,7 @@ class Cast(PluginHost):
         self, handover: Handover, uses: Sequence[PluginUse], listed: Callable[[str], str | None], twilio: Twilio
     ) -> Handover:
         """Ask the guards."""
-        with self._noted("before_swap"):
+        with self._noted():
             return await super().before_swap(handover, self._at_hand("before_swap", uses), listed, twilio)
 
     async def add_attributes(self, handover: Handover, uses: Sequence[PluginUse]) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ class Cast(PluginHost):
     @asynccontextmanager
     async def around_swap(self, handover: Handover, uses: Sequence[PluginUse], twilio: Twilio) -> AsyncIterator[None]:
         """Enter what the plugins put around the swap, and leave it."""
-        with self._noted("around_swap"):
+        with self._noted():
             async with super().around_swap(handover, self._at_hand("around_swap", uses), twilio):
                 yield
 
@@ -84,16 +84,15 @@ class Cast(PluginHost):
         """Tell nobody."""
 
     @contextmanager
-    def _noted(self, hook: str = "") -> Iterator[None]:
-        """Note who declines in a guard's ``hook``, and that a plugin has failed."""
+    def _noted(self) -> Iterator[None]:
+        """Note who declines, and that a plugin has failed."""
         try:
             yield
         except PluginFailed:
             self.is_broken_off = True
             raise
-        except Decline:
-            # This host is made for one test, so the guard that is counted last is the one that was asked last.
-            self.declined_by = [plugin for plugin, called in self.figures if called == hook][-1]
+        except Decline as declined:
+            self.declined_by = declined.plugin
             raise
 
     def _at_hand(self, hook: str, uses: Sequence[PluginUse]) -> list[PluginUse]:

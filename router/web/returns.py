@@ -89,7 +89,7 @@ async def _ask_guards(wanted: Return, desk: Desk) -> Response | None:
     try:
         await desk.plugins.before_hand_back(handover_of(row), route_of(row, desk.routes).plugins, desk.twilio)
     except Decline as declined:
-        desk.log.info("hand_back declined", handover=row.id, conversation=row.conversation)
+        desk.log.info("hand_back declined", handover=row.id, conversation=row.conversation, plugin=declined.plugin)
         return _told("declined", one_sentence(declined.sentence), row.id, status=409)
     return None
 

@@ -124,7 +124,7 @@ async def test_an_observers_failure_is_never_felt(
 
 @pytest.mark.parametrize("define", ["def", "async def"])
 async def test_a_guard_may_decline(tmp_path: Path, define: str) -> None:
-    """Decline passes through with its sentence, also with on_error continue; it is no failure, and ends the asking."""
+    """Decline passes with its sentence and its plugin, also with on_error continue; no failure, and the asking ends."""
     made = bench(
         tmp_path,
         no=implementation("before_swap", "raise Decline('We are closed.')", define),
@@ -132,7 +132,7 @@ async def test_a_guard_may_decline(tmp_path: Path, define: str) -> None:
     )
     with pytest.raises(Decline) as declined:
         await made.host.before_swap(HANDOVER, [use("no", CONTINUE), use("later")], LISTED.get, TWILIO)
-    assert declined.value.sentence == "We are closed."
+    assert (declined.value.sentence, declined.value.plugin) == ("We are closed.", "no")
     assert made.reports == []
     assert set(made.host.figures) == {("no", "before_swap")}
 

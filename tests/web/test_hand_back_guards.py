@@ -68,12 +68,11 @@ async def test_a_guard_may_refuse_the_way_back(tmp_path: Path, capfd: pytest.Cap
         handover_id = await hand_over(router)
         for _ in range(2):
             reply = await give_back(router)
-            told = {"outcome": "declined", "message": "This one stays with us.", "handover_id": handover_id}
-            assert (reply.status, reply.json) == (409, told)
+            said = {"outcome": "declined", "message": "This one stays with us.", "handover_id": handover_id}
+            assert (reply.status, reply.json) == (409, said)
         assert len(router.flows) == 1
-        assert [entry["handover"] for entry in router.entries if entry["event"] == "hand_back declined"] == [
-            handover_id
-        ] * 2
+        told = [entry for entry in router.entries if entry["event"] == "hand_back declined"]
+        assert [(entry["handover"], entry["plugin"]) for entry in told] == [(handover_id, "guard")] * 2
         assert not [entry for entry in router.entries if entry["event"] == "hand_back"]
     first, _second = capfd.readouterr().out.splitlines()
     assert first == f"refund {REFUNDS} whatsapp:+1…00 {{}} 1"
