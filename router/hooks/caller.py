@@ -70,7 +70,8 @@ class Caller:
         step = partial(call.with_given, given)
         if call.is_blocking:
             step = partial(self._threads.run, call.plugin, step)
-        return await self.take(call, step, accept, allowance, may_decline=KINDS[call.hook] is Kind.GUARD)
+        about = given["handover"].id if "handover" in given else ""
+        return await self.take(call, step, accept, allowance, about=about, may_decline=KINDS[call.hook] is Kind.GUARD)
 
     async def take(
         self,
@@ -79,23 +80,24 @@ class Caller:
         accept: Callable[[Any], Any],
         allowance: Allowance,
         *,
+        about: str = "",
         may_decline: bool = False,
     ) -> Made:
-        """Take a step that belongs to a call, as ``make`` does."""
+        """Take a step that belongs to a call, as ``make`` does; ``about`` is the id of its handover."""
         deadline = allowance.for_one()
         if deadline > 0:
             attempt = await self._attempts.make(step, accept, deadline)
         else:
             late = f"not called: those before it took the {allowance.total:g} s that this hook has in all"
             attempt = Attempt(None, NoAnswer(late), 0.0)
-        return self._counted(call, attempt, may_decline=may_decline)
+        return self._counted(call, attempt, about=about, may_decline=may_decline)
 
     def make_at_once(self, call: Call, given: Mapping[str, Any], accept: Callable[[Any], Any]) -> Made:
         """Call an implementation outside of an event loop; raises KeyboardInterrupt, which is the operator's."""
         attempt = self._attempts.make_at_once(partial(call.with_given, given), accept)
-        return self._counted(call, attempt, may_decline=False)
+        return self._counted(call, attempt)
 
-    def _counted(self, call: Call, attempt: Attempt, *, may_decline: bool) -> Made:
+    def _counted(self, call: Call, attempt: Attempt, *, about: str = "", may_decline: bool = False) -> Made:
         blocked = attempt.held if attempt.held > BLOCKS else 0.0
         self._tallies[call.plugin, call.hook].count(attempt.seconds, blocked=blocked > 0)
         self._on_call(CallRecord(call.plugin, call.hook, attempt.seconds, blocked))
@@ -109,13 +111,13 @@ class Caller:
         if error is None:
             return Made(attempt.answer, "", attempt.seconds)
         reason = reason_of(error, call.file)
-        self.fail(call, reason, attempt.seconds)
+        self.fail(call, reason, attempt.seconds, about)
         return Made(None, reason, attempt.seconds, None, has_said_no)
 
-    def fail(self, call: Call, reason: str, seconds: float) -> None:
-        """Count and tell that a call has failed."""
+    def fail(self, call: Call, reason: str, seconds: float, about: str = "") -> None:
+        """Count and tell that a call has failed; ``about`` is the id of its handover."""
         self._tallies[call.plugin, call.hook].fail(reason)
-        self._report(PluginReport(call.plugin, call.hook, KINDS[call.hook], reason, seconds))
+        self._report(PluginReport(call.plugin, call.hook, KINDS[call.hook], reason, seconds, about))
 
 
 def stop_for(call: Call, made: Made) -> None:

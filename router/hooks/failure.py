@@ -36,13 +36,17 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PluginReport:
-    """One failed call, for the log: the reason is bounded and on one line; ``seconds`` is how long the call took."""
+    """One failed call, for the log: the reason is bounded and on one line; ``seconds`` is how long the call took.
+
+    ``handover`` is the id of the one that the call was about, empty where it was about none.
+    """
 
     plugin: str
     hook: str
     kind: Kind
     reason: str
     seconds: float
+    handover: str = ""
 
 
 @dataclass(frozen=True, slots=True)

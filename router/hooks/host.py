@@ -74,7 +74,7 @@ class PluginHost(PluginLife):
         merged: dict[str, Any] = {}
         givers: dict[str, str] = {}
         for call, made in zip(calls, ended, strict=True):
-            fault = made.reason or self._clash(call, givers, made)
+            fault = made.reason or self._clash(call, givers, made, handover.id)
             if not fault:
                 merged |= made.answer
                 givers |= dict.fromkeys(made.answer, call.plugin)
@@ -105,15 +105,16 @@ class PluginHost(PluginLife):
             error = ended
             raise
         finally:
-            await self._leave(stays, error)
+            await self._leave(stays, error, handover.id)
 
-    async def _leave(self, stays: list[tuple[Call, Stay]], error: BaseException | None) -> None:
+    async def _leave(self, stays: list[tuple[Call, Stay]], error: BaseException | None, about: str) -> None:
         allowance = self._allowance()
         try:
             while stays:
                 call, stay = stays[-1]
                 if stay.is_inside:
-                    await self._caller.take(call, partial(stay.leave, error), answers.nothing, allowance)
+                    step = partial(stay.leave, error)
+                    await self._caller.take(call, step, answers.nothing, allowance, about=about)
                 stays.pop()
                 stay.abandon()
         finally:

@@ -183,11 +183,11 @@ class PluginLife:
     def _patience(self) -> Allowance:
         return Allowance(max(self._deadline, PATIENCE), math.inf, self._clock)
 
-    def _clash(self, call: Call, givers: Mapping[str, str], made: Made) -> str:
+    def _clash(self, call: Call, givers: Mapping[str, str], made: Made, about: str = "") -> str:
         """Say which names another plugin gives too; that is a failure of this one."""
         twice = [f"'{name}', which '{givers[name]}' gives too" for name in made.answer if name in givers]
         if not twice:
             return ""
         fault = f"gives {' and '.join(twice)}"
-        self._caller.fail(call, fault, made.seconds)
+        self._caller.fail(call, fault, made.seconds, about)
         return fault

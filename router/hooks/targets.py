@@ -42,21 +42,26 @@ class GuardedTarget(Target):
     async def start(self, handover: Handover, twilio: Twilio) -> str:
         """Begin it."""
         step = partial(self._target.start, handover, twilio)
-        return str(await self._ask("start", step, answers.reference, TwilioUncertain))
+        return str(await self._ask("start", handover, step, answers.reference, TwilioUncertain))
 
     async def find(self, reference: str, handover: Handover, twilio: Twilio) -> str | None:
         """Find it."""
         step = partial(self._target.find, reference, handover, twilio)
-        found = await self._ask("find", step, answers.reference_or_none, TwilioBusy)
+        found = await self._ask("find", handover, step, answers.reference_or_none, TwilioBusy)
         return None if found is None else str(found)
 
     async def stop(self, reference: str, handover: Handover, twilio: Twilio) -> None:
         """End it."""
         step = partial(self._target.stop, reference, handover, twilio)
-        await self._ask("stop", step, answers.nothing, TwilioUncertain)
+        await self._ask("stop", handover, step, answers.nothing, TwilioUncertain)
 
     async def _ask(
-        self, verb: str, step: Callable[[], Any], accept: Callable[[Any], Any], failure: type[TwilioError]
+        self,
+        verb: str,
+        handover: Handover,
+        step: Callable[[], Any],
+        accept: Callable[[Any], Any],
+        failure: type[TwilioError],
     ) -> Any:
         async def asked() -> Any:
             try:
@@ -65,7 +70,7 @@ class GuardedTarget(Target):
             except TwilioError as error:
                 return error
 
-        made = await self._caller.take(self._call, asked, _as_it_is, self._patience())
+        made = await self._caller.take(self._call, asked, _as_it_is, self._patience(), about=handover.id)
         if made.reason:
             raise failure(verb, f"{self._who}: {made.reason}")
         if isinstance(made.answer, TwilioError):

@@ -199,7 +199,8 @@ def _reporting(
 ) -> Callable[[Iterable[FoundPlugin]], PluginHost]:
     def report(failure: PluginReport) -> None:
         metrics.plugins.failed(failure)
-        log.warning("plugin failed", plugin=failure.plugin, hook=failure.hook, reason=failure.reason)
+        about = {"handover": failure.handover} if failure.handover else {}
+        log.warning("plugin failed", plugin=failure.plugin, hook=failure.hook, reason=failure.reason, **about)
 
     def on_call(record: CallRecord) -> None:
         metrics.plugins.called(record)

@@ -73,6 +73,7 @@ async def test_what_is_raised_instead_is_never_felt(tmp_path: Path) -> None:
     with pytest.raises(TwilioBusy):
         await swap(made.host, "a", error=TwilioBusy("create", "no answer"))
     assert made.reasons == ["a.around_swap: ValueError: mine (line 15)"]
+    assert [report.handover for report in made.reports] == [HANDOVER.id]
 
 
 async def test_a_decline_leaves_what_was_entered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -385,6 +385,7 @@ async def test_two_plugins_that_give_one_name_are_both_named(tmp_path: Path) -> 
     assert failed.value.reason == "gives 'x', which 'a' gives too and 'y', which 'a' gives too"
     assert await made.host.add_attributes(HANDOVER, [use("a"), use("b", CONTINUE)]) == {"x": 1, "y": 1}
     assert made.reasons == [f"b.add_attributes: {failed.value.reason}"] * 2
+    assert [report.handover for report in made.reports] == [HANDOVER.id] * 2
     assert made.host.figures["b", "add_attributes"].failures == 2
 
 
@@ -501,6 +502,7 @@ async def test_a_target_that_two_plugins_give_is_a_fault_of_the_later_one(tmp_pa
     targets, (failure,) = made.host.targets((use("a"), use("b"), use("c")))
     assert {name: plugin for name, (plugin, _target) in targets.items()} == {"desk": "a", "queue": "a"}
     assert (failure.plugin, failure.reason) == ("b", "gives 'desk', which 'a' gives too")
+    assert [report.handover for report in made.reports] == [""]
 
 
 @pytest.mark.parametrize("answer", ["{'': 1}", "{7: 1}", "{'x' * 101: 1}"])

@@ -86,7 +86,7 @@ async def test_a_failure_is_told_and_decides_nothing(
     assert type(failed.value) is kind
     assert str(failed.value).startswith(f"{verb}: the target 'desk' of the plugin 'front': ")
     assert reason in str(failed.value)
-    assert len(made.reports) == 1
+    assert [report.handover for report in made.reports] == [HANDOVER.id]
 
 
 async def test_one_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

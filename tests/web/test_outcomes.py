@@ -225,9 +225,11 @@ async def test_a_plugin_that_fails_is_counted_and_logged(tmp_path: Path) -> None
     )
     routes = ROUTES.replace("tools:\n", "plugins: [{use: grumpy}]\ntools:\n", 1)
     async with running_router(tmp_path, routes) as router:
-        assert is_told(await router.call("/tools/any", {}), "failed", FAILURE)
+        reply = await router.call("/tools/any", {})
+        assert is_told(reply, "failed", FAILURE)
         (entry,) = [entry for entry in router.entries if entry["event"] == "plugin failed"]
         assert (entry["plugin"], entry["hook"]) == ("grumpy", "before_swap")
+        assert entry["handover"] == reply.json["handover_id"]
         figures = (await router.send("GET", "/metrics")).text
         assert 'handover_plugin_failures_total{hook="before_swap",plugin="grumpy"} 1.0' in figures
         assert router.writes == []
