@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ from router.settings import Settings, with_dotenv
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from starlette.applications import Starlette
 
@@ -61,25 +63,28 @@ def command(config: Path | None, plugins_dirs: tuple[Path, ...], host: str, port
     os.environ.update(environ)  # the workers are processes of their own and inherit nothing else
     with listener:
         app = from_environ()
-        click.echo(f"handover: serving on {here}", err=True)
-        _run(app, listener, workers, patience=math.ceil(Settings.read(environ).deadline))
+        tell = partial(click.echo, f"handover: serving on {here}", err=True)
+        _run(app, listener, workers, tell, patience=math.ceil(Settings.read(environ).deadline))
 
 
-def _run(app: Starlette, listener: socket.socket, workers: int, patience: int) -> None:
-    """Serve until SIGINT or SIGTERM, which is no failure; a request in flight then has ``patience`` seconds."""
+def _run(app: Starlette, listener: socket.socket, workers: int, tell: Callable[[], None], patience: int) -> None:
+    """Serve until SIGINT or SIGTERM, which is no failure; a request in flight then has ``patience`` seconds.
+
+    ``tell`` is called once it serves.
+    """
     import uvicorn  # noqa: PLC0415 - see above
 
-    from router.cli.supervisor import Supervisor  # noqa: PLC0415 - see above
+    from router.cli.supervisor import Supervisor, TellingServer  # noqa: PLC0415 - see above
 
     make = partial(uvicorn.Config, access_log=False, log_level="warning", ws="none", timeout_graceful_shutdown=patience)
     # Uvicorn stops in good order and then raises the signal again, which for SIGTERM would mean to die of it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if workers > 1:
         config = make("router.cli.serve:from_environ", factory=True, workers=workers)
-        supervisor = Supervisor(config, sockets=[listener])
+        supervisor = Supervisor(config, sockets=[listener], tell=tell)
         supervisor.run()
         sys.exit(supervisor.is_refused)
-    server = uvicorn.Server(make(app))
+    server = TellingServer(make(app), tell)
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter where the app does not start
         server.run(sockets=[listener])
     sys.exit(not server.started)
@@ -94,4 +99,10 @@ def from_environ() -> Starlette:
     follow(multiprocessing.parent_process())
     log = new_log(sys.stderr)
     hear_libraries(log)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     return create_app(Settings.read(os.environ), os.environ, log, owns_process=True)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Say whether a line of uvicorn's says more than ours, which told already why the app does not start."""
+    return record.getMessage() != "Application startup failed. Exiting."

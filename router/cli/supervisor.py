@@ -1,4 +1,4 @@
-"""Several server processes on one port, watched by one that serves nothing itself."""
+"""Servers that say when they serve: one alone, or several on one port, watched by one that serves nothing itself."""
 
 from __future__ import annotations
 
@@ -7,15 +7,45 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
 
+class TellingServer(uvicorn.Server):
+    """Calls ``tell`` once it serves; where the app does not start, never."""
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the app, and listen."""
+        await super().startup(sockets)
+        self._tell()
+
+
 class Supervisor(Multiprocess):
-    """Hands SIGHUP on: the workers reload without losing a call, where a restart would end what they hold."""
+    """Hands SIGHUP on: the workers reload without losing a call, where a restart would end what they hold.
+
+    Calls ``tell`` once the first of them serves.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], tell: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self._tell: Callable[[], None] | None = tell
+
+    def keep_subprocess_alive(self) -> None:
+        """Look after the workers, twice a second."""
+        super().keep_subprocess_alive()
+        if self._tell is not None and any(process.is_ready() for process in self.processes):
+            self._tell()
+            self._tell = None
 
     @property
     def is_refused(self) -> bool:

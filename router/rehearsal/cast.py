@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from router.hooks.blame import located
 from router.hooks.host import DEADLINE, PluginFailed, PluginHost
 from router.model.handover import Decline
 from router.model.route_test import PluginFaults
 from router.model.routes import OnError
-from router.rehearsal.blame import located
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence

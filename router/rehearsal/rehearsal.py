@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.rehearsal.blame import located
+from router.hooks.blame import located
 from router.rehearsal.runner import run_tests
 from router.rehearsal.stage import CONVERSATION, Stage
 

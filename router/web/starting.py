@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
+from router.hooks.blame import located
 from router.model.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ async def start_plugins(loaded: Loaded, twilio: Twilio) -> None:
     places = {use.name: place for use, place in loaded.switched_on}
     failures = await loaded.plugins.start([use for use, _place in loaded.switched_on], twilio)
     if failures:
-        raise ConfigError([_placed(failure, places[failure.plugin]) for failure in failures])
+        available = loaded.available
+        raise ConfigError([_placed(each, available[each.plugin].plugin, places[each.plugin]) for each in failures])
 
 
-def _placed(failure: PluginFailed, place: Place) -> Diagnostic:
+def _placed(failure: PluginFailed, plugin: object, place: Place) -> Diagnostic:
     where = "" if failure.hook == "started" else f"{failure.hook}: "
-    return Diagnostic(*place, "plugin-start", f"the plugin '{failure.plugin}' did not start: {where}{failure.reason}")
+    reason = where + located(failure.reason, plugin, failure.hook)
+    return Diagnostic(*place, "plugin-start", f"the plugin '{failure.plugin}' did not start: {reason}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -144,7 +145,7 @@ async def test_a_restart_after_a_kill_comes_up_with_the_last_good_form(directory
 
 
 async def test_a_plugin_that_does_not_start_is_told_without_a_traceback(directory: Path) -> None:
-    """The server ends with 1 and one line that names the plugin's entry; plugins stand where the option says."""
+    """The server ends with 1 and one line that names the plugin's entry and line; it stands where the option says."""
     (directory / "own").mkdir()
     source = "from router import hookimpl\n\n@hookimpl\ndef started():\n    raise OSError('no queue')\n"
     (directory / "own" / "queue_feed.py").write_text(source)
@@ -152,8 +153,9 @@ async def test_a_plugin_that_does_not_start_is_told_without_a_traceback(director
     settings = {"HANDOVER_PUBLIC_URL": "https://h.example", **CREDENTIALS}
     code, text = await ended(directory, *SERVE, "--plugins-dir", "own", **settings)
     assert code == 1
-    assert "routes.yaml:6:17: error[plugin-start]: the plugin 'queue-feed' did not start: OSError: no queue" in text
-    assert "Traceback" not in text
+    told = "the plugin 'queue-feed' did not start: own/queue_feed.py:5: OSError: no queue"
+    assert f"routes.yaml:6:17: error[plugin-start]: {told}" in text
+    assert [json.loads(line)["event"] for line in text.splitlines()] == ["plugin failed", "config"]
 
 
 async def test_the_environment_wins_over_dotenv(directory: Path) -> None:

@@ -248,10 +248,8 @@ async def test_a_ledger_that_does_not_work_is_told_at_the_start(tmp_path: Path, 
     refused = REFUSED if os.geteuid() else [each for each in REFUSED if each[0] is not read_only]  # root may do all
     found = await asyncio.gather(*(start(make) for make, _ in refused))
     for (code, output), (make, reason) in zip(found, refused, strict=True):
-        serving, told, last = output.splitlines()
-        assert serving.startswith("handover: serving on ")
+        (told,) = output.splitlines()
         assert reason in told, make.__name__
-        assert last == "ERROR:    Application startup failed. Exiting."
         assert code == 1
         assert "s3cret" not in output
 

@@ -112,7 +112,7 @@ async def test_a_plugin_that_does_not_start_refuses_the_reload(tmp_path: Path) -
         assert reply.status == 422
         (fault,) = reply.json["diagnostics"]
         assert (fault["code"], fault["line"], fault["column"]) == ("plugin-start", len(ROOT.splitlines()), 17)
-        assert "the plugin 'life' did not start: RuntimeError: no such " in fault["message"]
+        assert "plugins/life.py:15: RuntimeError: no such " in fault["message"]
         assert "5550100" not in fault["message"]
         assert (await router.call("/tools/support", {"intent": "refund"})).json["outcome"] == "handed_over"
     assert diary(router) == ["started one", "started two", "handed over", "stopped one"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router import hookimpl
-from router.rehearsal.blame import located
+from router.hooks.blame import located
 
 if TYPE_CHECKING:
     from collections.abc import Callable
