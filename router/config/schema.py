@@ -219,6 +219,9 @@ class Judge:
             guess = f"; write {error.wanted}, without quotes"
         elif error.schema.get("title") == "Flow SID" and is_written and isinstance(error.found, str):
             guess = about_sid(error.found)
+        elif error.keyword == "pattern":
+            told = described(document, error.trail, error.found)
+            message = f"{name} is {told}, which does not match {quoted(str(error.wanted))}"
         return str(error.schema.get("x-message", message)).replace("{found}", found) + guess
 
     def _name(self, trail: Trail) -> str:

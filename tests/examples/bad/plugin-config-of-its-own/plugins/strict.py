@@ -12,6 +12,7 @@ def plugin_info() -> dict[str, Any]:
             "properties": {
                 "limit": {"type": "integer", "maximum": 10},
                 "api_token": {"type": "string"},
+                "page": {"type": "string", "pattern": "^https?://"},
                 "mode": {"oneOf": [{"const": "a"}, {"type": "null"}]},
             },
             "patternProperties": {"^x-": {}},
