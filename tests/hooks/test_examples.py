@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from click.testing import CliRunner
+from starlette.responses import JSONResponse
+from starlette.routing import Route as Endpoint
 from starlette.routing import Router
 
 from router import Decline, Outcome, TwilioRefused
@@ -28,6 +30,8 @@ from tests.hooks.pages import INDEX, RULES, blocks, example_in, page_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from starlette.requests import Request
 
     from router.model.handover import Handover
 
@@ -319,6 +323,24 @@ async def test_hook_stopped(tmp_path: Path) -> None:
     assert shown.were_called
 
 
+async def test_the_rules_show_how_to_ask_a_service_of_ones_own(tmp_path: Path) -> None:
+    """It waits in a thread: what the service says counts, and a service that is down is a failure that says so."""
+    source, _important = blocks("python", RULES)
+
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse({"is_blocked": request.path_params["sid"] == HANDOVER.conversation})
+
+    other = dataclasses.replace(HANDOVER, conversation="CH" + "1" * 32)
+    async with serving(Router([Endpoint("/{sid}", answer)])) as url:
+        shown = written(tmp_path, "asking", source, url=url)
+        with pytest.raises(Decline, match="Go on yourself"):
+            await shown.ask()
+        assert await shown.ask(other) == other
+        assert shown.were_called
+    with pytest.raises(Exception, match=r"failed in before_swap: URLError.*refused"):
+        await shown.ask()
+
+
 class Customers(Stage):
     """A Twilio that knows a customer, or refuses to say."""
 
@@ -335,7 +357,7 @@ class Customers(Stage):
 
 async def test_the_rules_show_how_to_ask_twilio(tmp_path: Path) -> None:
     """An important customer goes elsewhere; one that is not known, also in a test of routes.yaml, does not."""
-    (source,) = blocks("python", RULES)
+    _asking, source = blocks("python", RULES)
     shown = written(tmp_path, "important", source, sync="IS1", flow="night")
 
     async def ask(twilio: Stage) -> str:
