@@ -12,7 +12,7 @@ import click
 
 from router.cli.table import cut, table
 from router.ledger.ledger import Filter
-from router.ledger.row import State
+from router.ledger.row import Duty, State
 from router.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def command(*, since: datetime | None, is_open: bool, as_json: bool, **narrowing
     """Show the handovers of the ledger, the newest first.
 
     The ledger is HANDOVER_DATABASE_URL, or handovers.db in this directory. States: initiated, accepted (the flow
-    answers), failed, completed (handed back). OWED is what the router still does about it.
+    answers), failed, completed (handed back). A handover is followed where a later one of the list took its place.
+    OWED is what the router still does about it.
 
     \b
     Examples:
@@ -89,7 +90,8 @@ def command(*, since: datetime | None, is_open: bool, as_json: bool, **narrowing
     if as_json:
         click.echo(json.dumps({"handovers": [_as_json(row) for row in rows]}, indent=2))
     elif rows:
-        click.echo(table([_TITLES, *(_cells(row) for row in rows)]))
+        followed = _followed(rows)
+        click.echo(table([_TITLES, *(_cells(row, is_followed=row.id in followed) for row in rows)]))
     else:
         click.echo("No handovers, or none that fit.")
 
@@ -101,15 +103,28 @@ async def _read(wanted: Filter) -> Sequence[Row]:
         return await ledger.history(wanted)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _followed(rows: Sequence[Row]) -> set[str]:
+    """Find the handovers that a later one of the list followed: their flow answers no more. Rows come newest first."""
+    answered: set[str] = set()
+    followed: set[str] = set()
+    for row in rows:
+        if row.state in (State.ACCEPTED, State.COMPLETED):
+            followed |= {row.id} if row.conversation in answered else set()
+            answered.add(row.conversation)
+    return followed
+
+
+def _cells(row: Row, *, is_followed: bool) -> tuple[str, ...]:
+    state = "accepted, followed" if is_followed and row.state is State.ACCEPTED else row.state
     when = row.created.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    words = (row.tool, row.intent, row.state, row.outcome, _owed(row), row.identity, cut(row.reason, _LONGEST))
+    words = (row.tool, row.intent, state, row.outcome, _owed(row), row.identity, cut(row.reason, _LONGEST))
     return (when, row.conversation, *(word or "-" for word in words))
 
 
 def _owed(row: Row) -> str:
     """Say what is owed to the conversation, and which plugins are still to be told, or were not."""
-    duty = [_tried(row.duty, row.attempts)] if row.duty else []
+    what = "look again" if row.duty is Duty.HAND_BACK and row.state is State.COMPLETED else row.duty
+    duty = [_tried(what, row.attempts)] if what else []
     return ", ".join((*duty, *map(_untold, row.news)))
 
 

@@ -78,6 +78,27 @@ def test_the_history_is_a_table(tmp_path: Path) -> None:
     assert all("whatsapp:+1…00" in line for line in others)
 
 
+def test_a_handover_that_a_later_one_followed_says_so(tmp_path: Path) -> None:
+    """Its flow answers no more; what came to nothing followed nobody, and another conversation is another matter."""
+    later = NOW + timedelta(hours=1)
+    back = accepted(2, ONE, later).change(way=Way(since=later)).complete(later)
+    rows = [accepted(1, ONE), back, accepted(3, TWO), failed(4, TWO, later)]
+    asyncio.run(keep(tmp_path / "kept.db", rows))
+    lines = run("history", "--intent", "refund").output.splitlines()[1:]
+    assert [(line.split()[2], "accepted, followed" in line) for line in lines] == [
+        *((ONE, False), (TWO, False), (ONE, True))
+    ]
+
+
+def test_what_is_only_looked_at_again_is_not_told_as_owed(tmp_path: Path) -> None:
+    """A conversation that is back is looked at some more times; one that is on its way back is still owed that."""
+    asked = accepted(1, ONE).change(way=Way(since=NOW)).owe(Duty.HAND_BACK, NOW)
+    asyncio.run(keep(tmp_path / "kept.db", [asked, accepted(2, TWO).owe(Duty.HAND_BACK, NOW).complete(NOW)]))
+    back, waits = sorted(run("history").output.splitlines()[1:], key=lambda line: ONE in line)
+    assert ("look again" in back, "hand_back" in back) == (True, False)
+    assert "hand_back" in waits
+
+
 def test_the_history_is_json_for_programs(tmp_path: Path) -> None:
     """It has all that is known: what was told, Twilio's names of the requests, and times in ISO 8601."""
     fill(tmp_path)
