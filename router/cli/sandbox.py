@@ -35,7 +35,7 @@ def command(port: int, flows: tuple[str, ...]) -> None:
 
     It holds conversations, webhooks and messages, plays Studio Flows, and makes faults on demand. What to set so that
     the router uses it is printed first, with a call of the first tool of your routes.yaml. It plays the two flows of
-    the shipped routes.yaml, and those that you name.
+    the shipped routes.yaml, and those that you name; a message to any other is told in a line.
     """
     from router.sandbox.flows import shipped_flows  # noqa: PLC0415 - help need not wait for the web
     from router.sandbox.server import run  # noqa: PLC0415 - see above

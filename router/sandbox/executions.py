@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from router.model.flow import CONVERSATION_EVENT
-from router.model.webhook import ROOM
+from router.model.webhook import MESSAGE_ADDED, ROOM
 from router.sandbox import http_widget, studio
 from router.sandbox.world import Status
 
@@ -56,8 +56,11 @@ class Studio:
         (docs/twilio.md, EXECUTION-ADDRESS).
         """
         flow = self._world.flows.get(webhook.spec.flow)
-        running = flow.running if flow else None
-        if flow is None or running is None or not studio.starts_from(running, CONVERSATION_EVENT):
+        if flow is None:
+            self._outside.miss(MESSAGE_ADDED, webhook.spec.flow)
+            return
+        running = flow.running
+        if running is None or not studio.starts_from(running, CONVERSATION_EVENT):
             return
         inbound = _inbound(self._world.account_sid, conversation, message)
         execution = self._world.active_execution(flow, conversation)

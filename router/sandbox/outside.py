@@ -17,12 +17,15 @@ from router.sandbox.exchange import FORM, Reply, Request
 from router.twilio.signatures import sign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request: ``event`` is what caused it, ``status`` 0 where no answer came, and ``error`` then says why."""
+    """One request: ``event`` is what caused it, ``status`` 0 where no answer came, and ``error`` then says why.
+
+    ``url`` is a Flow SID where it was for a flow that is not played.
+    """
 
     url: str
     event: str
@@ -32,11 +35,15 @@ class Delivery:
 
 
 class Outside:
-    """Everything beyond the account of ``token``; ``hosts`` maps a URL's host to the base URL that stands for it."""
+    """Everything beyond the account of ``token``; ``hosts`` maps a URL's host to the base URL that stands for it.
 
-    def __init__(self, token: str, hosts: Mapping[str, str]) -> None:
+    ``tell`` is told a line where something is not there to be reached.
+    """
+
+    def __init__(self, token: str, hosts: Mapping[str, str], tell: Callable[[str], None]) -> None:
         self._token = token
         self._hosts = hosts
+        self._tell = tell
         self.deliveries: deque[Delivery] = deque(maxlen=10_000)
 
     async def ask(self, event: str, request: Request, patience: float) -> Reply:
@@ -45,6 +52,12 @@ class Outside:
         reply = await self._reach(_with_hash(request), request, patience)
         self.deliveries.append(Delivery(request.url, event, reply.status, reply.error, time.perf_counter() - begun))
         return reply
+
+    def miss(self, event: str, flow: str) -> None:
+        """Take note that ``event`` was to reach a flow which is not among those that are played."""
+        error = f"{flow} is not played here; --flow {flow}=FILE"
+        self.deliveries.append(Delivery(flow, event, 0, error, 0.0))
+        self._tell(error)
 
     async def _reach(self, url: str, request: Request, patience: float) -> Reply:
         try:

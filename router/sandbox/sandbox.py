@@ -24,7 +24,7 @@ from router.sandbox.world import ChannelStatus, Conversation, Flow, World
 from router.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp
 
@@ -57,7 +57,8 @@ class Sandbox:
     SIDs and secrets follow from ``seed`` (None: random); ``statuses`` overrides the HTTP status of Twilio error codes
     where none is documented. In seconds: ``patience`` is how long a webhook may take, ``widget_patience`` how long the
     answer to a flow's own request, ``put_back_delay`` how long after the end of a run Studio puts its webhook back
-    (docs/twilio.md, PUT-BACK). Raises ValueError for a flow that the interpreter cannot play.
+    (docs/twilio.md, PUT-BACK). ``tell`` is told a line where the customer writes to a flow that is not played. Raises
+    ValueError for a flow that the interpreter cannot play.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Sandbox:
         widget_patience: float = http_widget.PATIENCE,
         put_back_delay: float = 0.0,
         clock: Clock | None = None,
+        tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.world = World(clock or Clock(), seed)
         self.hosts = dict(hosts or {})
@@ -92,7 +94,7 @@ class Sandbox:
                 errors=tuple((invalid or {}).get(sid, ())),
             )
         self._errands = Errands()
-        self._outside = Outside(self.world.auth_token, self.hosts)
+        self._outside = Outside(self.world.auth_token, self.hosts, tell)
         self._runs = Studio(
             self.world, self._outside, self._errands, patience=widget_patience, put_back_delay=put_back_delay
         )

@@ -40,7 +40,7 @@ async def run(
     It shows a call of ``tool``. Its account stays the same from run to run, so that a ``.env`` keeps working.
     Raises OSError where the port is taken, ValueError for a flow that cannot be played.
     """
-    sandbox = Sandbox(flows=flows, hosts={urlsplit(ROUTER).netloc: ROUTER_HERE})
+    sandbox = Sandbox(flows=flows, hosts={urlsplit(ROUTER).netloc: ROUTER_HERE}, tell=echo)
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     async with sandbox.served(host=host, port=port):
         echo(introduction(sandbox, conversation, tool))

@@ -39,6 +39,17 @@ def statuses(sandbox: Sandbox) -> list[str]:
     return [execution.status.value for execution in sandbox.world.executions.values()]
 
 
+async def test_a_message_to_a_flow_that_is_not_played_is_told() -> None:
+    """Nobody answers, and a line says how to play the flow; it stands among the deliveries as well."""
+    told: list[str] = []
+    sandbox = Sandbox(tell=told.append)
+    flow = "FW" + "f" * 32
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(flow)])
+    await sandbox.customer_says(conversation, "I want my money back")
+    assert told == [f"{flow} is not played here; --flow {flow}=FILE"]
+    assert [(found.event, found.url, found.error) for found in sandbox.deliveries] == [("onMessageAdded", flow, *told)]
+
+
 async def test_a_flow_takes_over_and_leaves() -> None:
     """A studio webhook starts nothing; the next message starts a run, the reply ends it, and its webhook is gone."""
     async with receiving() as router:
