@@ -56,7 +56,7 @@ def plugin_info() -> dict[str, Any]:
                     "description": "What the receiver knows us by: whsec_ and at least 24 bytes in base64",
                     "type": "string",
                     "pattern": rf"^{PREFIX}([A-Za-z0-9+/]{{4}}){{8,}}([A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?$",
-                    "x-message": "'secret' is none; give whsec_ and the base64 of 24 random bytes or more",
+                    "x-message": "'secret' is no signing secret; give whsec_ and the base64 of 24 random bytes or more",
                 },
                 "events": {
                     "description": "Which turns to tell of",

@@ -38,7 +38,8 @@ def command(config: Path | None, plugins_dirs: tuple[Path, ...], host: str, port
     \b
     Needed: TWILIO_ACCOUNT_SID, and TWILIO_AUTH_TOKEN or TWILIO_API_KEY with TWILIO_API_SECRET.
     Needed for signatures: TWILIO_AUTH_TOKEN, and HANDOVER_PUBLIC_URL as the agent calls it.
-    Useful: HANDOVER_SECRET (a shared secret), HANDOVER_ADMIN_TOKEN (for POST /-/reload).
+    Useful: HANDOVER_SECRET (a shared secret).
+    Useful: HANDOVER_ADMIN_TOKEN (for /-/reload and /-/plugins; it passes for /-/hand-back too).
     The files are looked at every two seconds, and a change goes live without losing a call; so does SIGHUP.
 
     \b

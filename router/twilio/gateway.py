@@ -71,7 +71,8 @@ class Credentials:
     def login(self) -> tuple[str, str]:
         """User name and password of the REST API; raises SettingsError where something is missing or malformed."""
         if not is_sid("AC", self.account_sid):
-            raise SettingsError("TWILIO_ACCOUNT_SID: expected AC and 32 hex digits, as the Twilio Console shows it")
+            lack = "TWILIO_ACCOUNT_SID" if self.account_sid else "TWILIO_ACCOUNT_SID is not set"
+            raise SettingsError(f"{lack}: expected AC and 32 hex digits, as the Twilio Console shows it")
         if bool(self.api_key) != bool(self.api_secret):
             raise SettingsError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both, or neither")
         if not self.api_key and not self.auth_token:

@@ -222,7 +222,7 @@ KEY = {"TWILIO_AUTH_TOKEN": "", "TWILIO_API_KEY": "SK" + "0" * 32, "TWILIO_API_S
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"TWILIO_ACCOUNT_SID": ""}, ["TWILIO_ACCOUNT_SID: expected AC and 32 hex digits"]),
+        ({"TWILIO_ACCOUNT_SID": ""}, ["TWILIO_ACCOUNT_SID is not set: expected AC and 32 hex digits"]),
         ({"TWILIO_ACCOUNT_SID": "AC1"}, ["TWILIO_ACCOUNT_SID: expected AC and 32 hex digits"]),
         ({"TWILIO_AUTH_TOKEN": "", "HANDOVER_SECRET": "s"}, ["TWILIO_AUTH_TOKEN is not set", "TWILIO_API_KEY"]),
         (KEY, ["auth: no caller could prove itself", "TWILIO_AUTH_TOKEN", "HANDOVER_SECRET", "${env:HANDOVER_SECRET}"]),
