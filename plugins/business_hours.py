@@ -27,6 +27,7 @@ SPANS = {
         "x-message": "{found} is no span such as '09:00-17:30'; '22:00-02:00' is over midnight, '00:00-24:00' a day",
     },
 }
+TEXT = {"type": "string", "pattern": r"\S"}
 DATE = {
     "type": "string",
     "pattern": r"^([0-9]{4}-)?(?!02-3|(02|04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
@@ -74,7 +75,7 @@ def plugin_info() -> dict[str, Any]:
                     "description": "What to do outside the hours: decline, or another flow, another sentence, or both",
                     "type": "object",
                     "additionalProperties": False,
-                    "properties": {key: {"type": "string", "pattern": r"\S"} for key in ("decline", "flow", "message")},
+                    "properties": {"decline": TEXT, "flow": {**TEXT, "x-flow": True}, "message": TEXT},
                     "oneOf": [
                         {"required": ["decline"]},
                         {"anyOf": [{"required": ["flow"]}, {"required": ["message"]}]},

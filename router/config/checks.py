@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from router.config.config_flows import flows_in_configs
 from router.config.inheritance import levels
 from router.config.wording import about_sid, quoted
 from router.model.messages import LONGEST, is_known_placeholder, placeholders
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from router.config.document import Trail
     from router.config.review import Review
     from router.config.targets import Targets
+    from router.hooks.discovery import Discovery
 
 _SID_LIKE: Final = 20
 """Characters from which on a text is rather a mistyped SID than a name."""
@@ -20,8 +22,8 @@ _SID_LIKE: Final = 20
 _PLACEHOLDERS: Final = ("intent", "tool", "identity", "input.NAME")
 
 
-def check_flows(review: Review, targets: Targets) -> None:
-    """Each flow that a route or a test names must be listed, and each that is listed should be named.
+def check_flows(review: Review, targets: Targets, found: Discovery) -> None:
+    """Each flow that a route, a test or a config names must be listed, and each that is listed should be named.
 
     The names of ``targets`` may stand for flows.
     """
@@ -31,7 +33,8 @@ def check_flows(review: Review, targets: Targets) -> None:
     used: set[str] = set()
     is_sure = bool(review.data.get("tools")) and not review.document.hides_fault(("tools",))
     is_sure = is_sure and not review.document.unfinished
-    for owner, trail, flow in _flows(review):
+    in_configs = [(trail[:-1], trail, flow) for trail, flow in flows_in_configs(review, found)]
+    for owner, trail, flow in (*_flows(review), *in_configs):
         if review.faults.is_full:
             return
         used.add(flow)

@@ -152,7 +152,7 @@ def attempt(
     uses = tuple(switched_on(review))
     host = make_host(used)
     targets = register_targets(review, found, host, [use for use, _place in uses])
-    check_flows(review, targets)
+    check_flows(review, targets, found)
     for check in (check_auth, check_tools, check_messages, check_tests):
         check(review)
     tests = route_tests(review)

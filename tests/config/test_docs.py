@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "docs" / "errors").glob("*.md"))
 CODE = re.compile(r'"([a-z]+-[a-z]+)"')
-NO_CODES = {"x-message", "utf-8"}
+NO_CODES = {"x-message", "utf-8", "x-flow"}
 
 
 def what_is_told(path: Path) -> tuple[Diagnostic, ...]:

@@ -246,7 +246,7 @@ async def test_outside_the_hours_it_declines_with_the_sentence_of_the_config() -
         ({"holidays": [{"date": "13-01", "open": []}]}, "'13-01' is no day of the calendar"),
         ({"holidays": [{"date": "12-24"}]}, "lacks 'open'"),
         ({"closed": {}}, "'closed' wants either 'decline', or 'flow', 'message' or both"),
-        ({"closed": {"decline": "No.", "flow": "night"}}, "'closed' wants either 'decline'"),
+        ({"closed": {"decline": "No.", "message": "Come back."}}, "'closed' wants either 'decline'"),
         ({"closed": {"decline": " "}}, "'decline'"),
         ({"opens": {}}, "no key 'opens'; did you mean 'open'?"),
     ],
@@ -280,8 +280,14 @@ async def test_what_a_schema_cannot_tell_is_told_at_the_start(holidays: Any, rea
     assert [reason in str(failure) for failure in failures] == ([True] if reason else [])
 
 
+def test_a_flow_that_there_is_not_is_told_by_the_check(tmp_path: Path) -> None:
+    """A slip in ``closed`` is found at load, with the flow that was meant."""
+    (told,) = faults(tmp_path, NAME, {**BERLIN, "closed": {"flow": "nihgt"}})
+    assert told.startswith("'closed' of 'config' of plugin 'business-hours' names the flow 'nihgt', which is not in")
+
+
 async def test_a_flow_that_is_not_listed_is_a_failure_of_the_guard() -> None:
-    """A slip in ``closed`` is told with the flow's name, and sends nobody astray."""
+    """A slip in ``closed`` that got past the check is told with the flow's name, and sends nobody astray."""
     with pytest.raises(PluginFailed, match="chose the flow 'nihgt', which is not in 'flows'"):
         await asked({**BERLIN, "closed": {"flow": "nihgt"}}, "2026-01-06T10:00:00+01:00")
 
