@@ -50,6 +50,8 @@ def replacement(handover: Handover, listed: Callable[[str], str | None], answer:
     if not (isinstance(answer.flow, str) and isinstance(answer.message, str)):
         raise NoAnswer("returned a handover whose flow or message is no text")
     message = _bounded(answer.message, "a message")
+    if not message.strip() and message != handover.message:
+        raise NoAnswer("gave a message without a word for the model")
     changed = handover.replace(flow=str.__str__(answer.flow), message=message)
     if answer != changed:
         raise NoAnswer("returned a handover that differs in more than flow and message")
@@ -61,8 +63,12 @@ def replacement(handover: Handover, listed: Callable[[str], str | None], answer:
 
 def declined(error: Decline, plugin: str) -> Decline:
     """Take the word of a guard of ``plugin`` that stops a handover, as one of ours."""
-    sentence = getattr(error, "sentence", None)
-    if not isinstance(sentence, str):
+    try:
+        sentence = error.sentence
+    except BaseException:  # noqa: BLE001 - to read it is a call into the plugin
+        sentence = ""
+    sentence = str.__str__(sentence) if issubclass(type(sentence), str) else ""
+    if not sentence.strip():
         raise NoAnswer("declined without a sentence for the model")
     own = Decline(_bounded(sentence, "a sentence"))
     own.plugin = plugin
@@ -164,9 +170,10 @@ def _encoded(value: Any) -> str:
 
 
 def _bounded(text: str, what: str) -> str:
-    if len(text) > LONGEST_SENTENCE:
-        raise NoAnswer(f"gave {what} of {len(text)} characters, expected at most {LONGEST_SENTENCE}")
-    return str.__str__(text)
+    plain = str.__str__(text)
+    if len(plain) > LONGEST_SENTENCE:
+        raise NoAnswer(f"gave {what} of {len(plain)} characters, expected at most {LONGEST_SENTENCE}")
+    return plain
 
 
 def _kind(answer: Any) -> str:

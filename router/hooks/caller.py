@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.hooks.answers import declined
 from router.hooks.attempt import Attempt, Attempts
-from router.hooks.failure import CallRecord, NoAnswer, PluginFailed, PluginReport, reason_of
+from router.hooks.failure import CallRecord, NoAnswer, PluginFailed, PluginReport, decline_within, reason_of
 from router.hooks.figures import Figures, Tally
 from router.hooks.specs import KINDS, Kind
 from router.hooks.threads import Threads
-from router.model.handover import Decline
 from router.model.routes import OnError
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from router.clock import Clock
     from router.hooks.allowance import Allowance
     from router.hooks.calls import Call
+    from router.model.handover import Decline
 
 BLOCKS: Final = 0.05
 """Seconds for which a plain function may hold the event loop unnoticed."""
@@ -102,10 +102,11 @@ class Caller:
         self._tallies[call.plugin, call.hook].count(attempt.seconds, blocked=blocked > 0)
         self._on_call(CallRecord(call.plugin, call.hook, attempt.seconds, blocked))
         error, has_said_no = attempt.error, False
-        if may_decline and isinstance(error, Decline):
+        decline = decline_within(error) if may_decline and error is not None else None
+        if decline is not None:
             has_said_no = True
             try:
-                return Made(None, "", attempt.seconds, declined(error, call.plugin), has_said_no)
+                return Made(None, "", attempt.seconds, declined(decline, call.plugin), has_said_no)
             except NoAnswer as wrong:
                 error = wrong
         if error is None:

@@ -44,6 +44,7 @@ def execute(path: Path, source: bytes) -> ModuleType:
 
 def place_of(error: BaseException, path: Path) -> tuple[int, str]:
     """Say at which line of ``path`` its execution ended in ``error``, and why; line 1 where no line is known."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+    # By its type first: to ask an exception of the plugin's own for its class is a call into the plugin.
+    if issubclass(type(error), SyntaxError) and isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno or 1, f"{type(error).__name__}: {error.msg}"
     return deepest_line(error, str(path)) or 1, reason_of(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
 from router.hooks import answers
+from router.hooks.failure import text_of
 from router.model.masking import fit
 from router.model.target import Target
 
@@ -74,8 +75,8 @@ class GuardedTarget(Target):
         if made.reason:
             raise failure(verb, f"{self._who}: {made.reason}")
         if isinstance(made.answer, TwilioError):
-            kinds = (kind for kind in (TwilioRefused, TwilioBusy) if isinstance(made.answer, kind))
-            told = f"{self._who}: {fit(str(made.answer))}"
+            kinds = (kind for kind in (TwilioRefused, TwilioBusy) if issubclass(type(made.answer), kind))
+            told = f"{self._who}: {fit(text_of(made.answer))}"
             raise next(kinds, TwilioUncertain)(verb, told) from made.answer
         return made.answer
 

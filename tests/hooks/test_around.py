@@ -84,6 +84,15 @@ async def test_a_decline_leaves_what_was_entered(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out.splitlines() == ["in a", "in b", "saw Decline", "out b", "saw Decline", "out a"]
 
 
+async def test_a_decline_out_of_a_task_group_declines(tmp_path: Path) -> None:
+    """A task group wraps what its tasks raise; a no is a no all the same, whatever else went wrong beside it."""
+    group = "raise BaseExceptionGroup('all', [ValueError(), ExceptionGroup('some', [Decline('Not now.')])])"
+    made = bench(tmp_path, a=surround(before=group))
+    with pytest.raises(Decline, match="Not now"):
+        await swap(made.host, "a", on_error=CONTINUE)
+    assert made.reports == []
+
+
 async def test_a_failing_entry_leaves_what_was_entered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With on_error stop nothing is swapped; with continue it goes on without the one that failed."""
     made = bench(tmp_path, a=surround(), b=surround(before="raise ValueError"))

@@ -42,9 +42,34 @@ class Unreadable(Exception):
     def __str__(self):
         raise Odd
 
+class Nameless(type):
+    @property
+    def __name__(self):
+        sys.exit(7)
+
+class Words(str):
+    def __format__(self, form):
+        sys.exit(7)
+    __len__ = __format__
+
+class Indescribable(Exception, metaclass=Nameless):
+    def __str__(self):
+        return Words("Oh.")
+    @property
+    def __class__(self):
+        sys.exit(7)
+    @property
+    def __traceback__(self):
+        sys.exit(7)
+
 class Mute(Decline):
     def __init__(self):
         Exception.__init__(self)
+
+class Secretive(Mute):
+    @property
+    def sentence(self):
+        sys.exit(7)
 
 class Page:
     def __init__(self, handle=print):
@@ -63,6 +88,7 @@ CRASHES = {
     "a cancellation of its own": ("raise asyncio.CancelledError", "CancelledError"),
     "GeneratorExit": ("raise GeneratorExit", "GeneratorExit"),
     "an exception without a text": ("raise Unreadable", "Unreadable: its text cannot be read"),
+    "an exception that cannot be described": ("raise Indescribable", "an exception without a name: Oh."),
 }
 HANGS = {
     "hanging": ("await asyncio.Event().wait()", "no answer within 0.05 s"),
@@ -75,6 +101,7 @@ BLOCKS = {"hanging in a thread": ("GATE.wait()", "no answer within 0.05 s")}
 TARDY = {
     "blocking beyond the deadline": ("late()\n{}", "it held the event loop for 0.075 s, and 0.05 s is the deadline"),
 }
+BLANK = {"a blank message": ("return handover.replace(message=' ')", "gave a message without a word for the model")}
 NO = {"a decline": ("raise Decline('No.')", "Decline: No.")}
 WRONG = {"a wrong type": ("return 7", "returned int")}
 MANY = "return [Page() for _ in range(101)]"
@@ -88,6 +115,7 @@ HUGE = {
 DECLINES = {
     "a huge sentence": ("raise Decline('x' * 65537)", "gave a sentence of 65537 characters, expected at most 65536"),
     "no sentence": ("raise Mute", "declined without a sentence for the model"),
+    "a secret sentence": ("raise Secretive", "declined without a sentence for the model"),
 }
 REFUND = Tool("/tools/support", Route(), intents={"refund": Intent("refund", Route())})
 CALL = ToolCall(REFUND.path, "ai_assistants")
@@ -146,7 +174,8 @@ class Cell:
 def cells_of(hook: str) -> Iterator[Cell]:
     huge = {"a huge answer": HUGE[hook]} if hook in HUGE else {}
     declines = DECLINES if KINDS[hook] is Kind.GUARD else {}
-    shared = {**CRASHES, **WRONG, **huge, **declines}
+    blank = BLANK if hook == "before_swap" else {}
+    shared = {**CRASHES, **WRONG, **huge, **blank, **declines}
     tardy = {what: (body.format(GOOD.get(hook, "pass")), reason) for what, (body, reason) in TARDY.items()}
     ways = {
         "def": {**shared, **tardy},
