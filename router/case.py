@@ -59,9 +59,12 @@ class Ticket:
             self._given.set_result(None)
 
     async def wait(self, work: asyncio.Task[None], patience: float) -> None:
-        """Wait for the answer, ``patience`` seconds at the most; raises what ``work`` broke with before it."""
+        """Wait for the answer, ``patience`` seconds at the most; raises what ``work`` broke with before it.
+
+        Where ``work`` alone was cancelled it has left its row to others, so that nothing is certain yet.
+        """
         await asyncio.wait({work, self._given}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if self.answer is None and work.done():
+        if self.answer is None and work.done() and not work.cancelled():
             work.result()
 
 

@@ -102,6 +102,15 @@ async def test_who_waits_meets_what_the_work_broke_with() -> None:
     assert work.exception() is not None
 
 
+async def test_who_waits_is_not_cancelled_with_the_work() -> None:
+    """A plugin can cancel any task that it finds: the caller is told what is certain by then, and is not cut off."""
+    ticket, work = Ticket(), asyncio.create_task(asyncio.sleep(30))
+    work.cancel()
+    await ticket.wait(work, 1)
+    assert work.cancelled()
+    assert ticket.answer is None
+
+
 async def test_what_was_withdrawn_does_not_begin() -> None:
     """Its caller was told that nothing happened."""
     ticket = Ticket(is_withdrawn=True)

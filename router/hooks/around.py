@@ -54,6 +54,7 @@ class Stay:
         """Cancel it where it is, so that it leaves by itself, unless it is on its way out."""
         if self._task is not None and not self._leaving.done():
             self._task.cancel()
+            self._leaving.cancel()  # what swallows a cancellation while it is entered is left once it was
 
     async def _live(self, manager: AbstractAsyncContextManager[Any]) -> BaseException | None:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from router.hooks.failure import NoAnswer
 from router.hooks.hold import Hold
+from router.hooks.threads import MOST_HUNG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -35,12 +37,14 @@ class Attempts:
     """Makes calls that have a deadline.
 
     A coroutine that is not done in time is cancelled and left behind. What holds the event loop cannot be interrupted:
-    its answer counts no more when it comes late. Who had to wait for that meanwhile is not late for it.
+    its answer counts no more when it comes late. Who had to wait for that meanwhile is not late for it. A plugin of
+    which too many calls will not end is not called until one of them does.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
+        self._hung: Counter[str] = Counter()
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task that may be left behind: it is kept until it ends."""
@@ -49,23 +53,34 @@ class Attempts:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def make(self, call: Callable[[], Any], accept: Callable[[Any], Any], deadline: float) -> Attempt:
-        """Call, await what is awaitable, and let ``accept`` turn the answer into what counts, or raise.
+    async def make(
+        self, plugin: str, call: Callable[[], Any], accept: Callable[[Any], Any], deadline: float
+    ) -> Attempt:
+        """Call a function of ``plugin``, await what is awaitable, and let ``accept`` make of it what counts, or raise.
 
         What ``accept`` gives is awaited too, where it is awaitable; all of it within ``deadline`` seconds. Raises
         nothing but the CancelledError of whoever awaits this: all that comes out of the plugin, SystemExit,
         KeyboardInterrupt and its own CancelledError too, is the attempt's ``error``.
         """
+        if self._hung[plugin] >= MOST_HUNG:
+            return Attempt(None, NoAnswer(f"not called: {MOST_HUNG} of its calls do not end, though cancelled"), 0.0)
         started, hold = self._clock.monotonic(), Hold(self._clock)
+        ours = cast("asyncio.Task[Any]", asyncio.current_task())
+        before = ours.cancelling()
         answer, is_awaitable, error = _tried(partial(hold.measured, call))
         if error is None and not is_awaitable:
             answer, is_awaitable, error = _tried(partial(accept, answer))
             accept = _as_it_is
+        has_cancelled = ours.cancelling() > before
+        if has_cancelled:
+            await _take_back(ours, before)
         if is_awaitable:
-            answer, error = await self._wait(answer, accept, hold, deadline)
+            answer, error = await self._wait(plugin, answer, accept, hold, deadline)
         if error is None and hold.longest > deadline:
             late = f"it held the event loop for {hold.longest:.2g} s, and {deadline:.2g} s is the deadline"
             answer, error = None, NoAnswer(late)
+        if error is None and has_cancelled:
+            answer, error = None, NoAnswer("it cancelled the task that called it")
         return Attempt(answer, error, self._clock.monotonic() - started, hold.longest)
 
     def make_at_once(self, call: Callable[[], Any], accept: Callable[[Any], Any]) -> Attempt:
@@ -81,14 +96,16 @@ class Attempts:
         return Attempt(answer, error, self._clock.monotonic() - started)
 
     async def _wait(
-        self, answer: Awaitable[Any], accept: Callable[[Any], Any], hold: Hold, deadline: float
+        self, plugin: str, answer: Awaitable[Any], accept: Callable[[Any], Any], hold: Hold, deadline: float
     ) -> tuple[Any, BaseException | None]:
         # A task of its own tells the plugin's cancellation from ours, and can be left behind when it will not end.
         task = self.start(hold.awaited(_settled(answer, accept)))
         try:
             await asyncio.wait({task}, timeout=None if deadline == math.inf else deadline)
         finally:
-            task.cancel()
+            if task.cancel():
+                self._hung[plugin] += 1
+                task.add_done_callback(lambda _task: self._hung.subtract((plugin,)))
         result: tuple[Any, BaseException | None] = (None, NoAnswer(f"no answer within {deadline:.2g} s"))
         return task.result() if task.done() else result
 
@@ -104,6 +121,18 @@ def answered_at_once(call: Callable[[], Any]) -> Any:
         return done.value
     answer.close()
     return answer
+
+
+async def _take_back(ours: asyncio.Task[Any], before: int) -> None:
+    """Undo a plugin's cancellations of our task, which had ``before``; raises CancelledError where others add one."""
+    number = ours.cancelling() - before
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        for _ in range(number):
+            ours.uncancel()
+        if ours.cancelling() > before:
+            raise
 
 
 def _tried(step: Callable[[], Any]) -> tuple[Any, bool, BaseException | None]:

@@ -86,7 +86,7 @@ class Caller:
         """Take a step that belongs to a call, as ``make`` does; ``about`` is the id of its handover."""
         deadline = allowance.for_one()
         if deadline > 0:
-            attempt = await self._attempts.make(step, accept, deadline)
+            attempt = await self._attempts.make(call.plugin, step, accept, deadline)
         else:
             late = f"not called: those before it took the {allowance.total:g} s that this hook has in all"
             attempt = Attempt(None, NoAnswer(late), 0.0)

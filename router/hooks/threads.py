@@ -41,7 +41,8 @@ class Threads:
         try:
             answer, error = await ended
         except asyncio.CancelledError:
-            self._hung[plugin] += 1
+            if ended.cancelled():  # else thread and deadline came to their end together
+                self._hung[plugin] += 1
             raise
         if error is not None:
             raise error

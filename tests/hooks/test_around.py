@@ -113,6 +113,23 @@ async def test_what_was_entered_too_late_is_left(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out.splitlines() == ["in a", "swap", "saw CancelledError", "out a"]
 
 
+async def test_what_is_entered_against_its_cancellation_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An entry that swallows the cancellation of its deadline comes too late, and must not stay open."""
+    before = """
+        try:
+            await asyncio.Event().wait()
+        except BaseException:
+            print("swallowed")
+"""
+    made = bench(tmp_path, a=surround(before=before))
+    await swap(made.host, "a", on_error=CONTINUE)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert capsys.readouterr().out.splitlines() == ["in a", "swap", "swallowed", "saw CancelledError", "out a"]
+
+
 async def test_our_own_cancellation_unwinds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """When the server stops in the middle of a swap, each plugin is left, and sees why."""
     made = bench(tmp_path, 30, a=surround(), b=surround())

@@ -33,6 +33,7 @@ BOUNDS = {
     "a call of `started`, `register_endpoints` or `stopped`, and one in the background": PATIENCE,
     "how long a call may hold the event loop before the log names it": f"{1000 * caller.BLOCKS:g} ms",
     "calls of one plugin that may hang in their threads": f"{threads.MOST_HUNG}",
+    "calls of one plugin that may go on although they were cancelled": f"{threads.MOST_HUNG}",
     "what `add_attributes` returns, as JSON": f"{answers.LARGEST_JSON // 1024} KiB",
     "a sentence: of `Decline`, or in `replace(message=...)`": f"{answers.LONGEST_SENTENCE // 1024} KiB",
     "the name of an intent that is chosen": f"{answers.LONGEST_NAME} characters",

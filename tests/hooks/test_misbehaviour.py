@@ -102,6 +102,9 @@ TARDY = {
     "blocking beyond the deadline": ("late()\n{}", "it held the event loop for 0.075 s, and 0.05 s is the deadline"),
 }
 BLANK = {"a blank message": ("return handover.replace(message=' ')", "gave a message without a word for the model")}
+MEDDLES = {
+    "cancelling its caller": ("asyncio.current_task().cancel()\n{}", "it cancelled the task that called it"),
+}
 NO = {"a decline": ("raise Decline('No.')", "Decline: No.")}
 WRONG = {"a wrong type": ("return 7", "returned int")}
 MANY = "return [Page() for _ in range(101)]"
@@ -177,8 +180,9 @@ def cells_of(hook: str) -> Iterator[Cell]:
     blank = BLANK if hook == "before_swap" else {}
     shared = {**CRASHES, **WRONG, **huge, **blank, **declines}
     tardy = {what: (body.format(GOOD.get(hook, "pass")), reason) for what, (body, reason) in TARDY.items()}
+    meddles = {what: (body.format(GOOD.get(hook, "pass")), reason) for what, (body, reason) in MEDDLES.items()}
     ways = {
-        "def": {**shared, **tardy},
+        "def": {**shared, **tardy, **meddles},
         "async def": {**shared, **tardy, **HANGS},
         "def in a thread": {**shared, **BLOCKS},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -81,6 +81,22 @@ async def test_a_plugin_that_hangs_again_and_again_is_called_no_more() -> None:
                 await asyncio.sleep(0.001)
     for gate in gates:
         gate.set()
+
+
+async def test_a_thread_that_ends_with_its_deadline_does_not_hang() -> None:
+    """The thread has ended, and its caller is cancelled before it knows: that takes no place away."""
+    calls: list[asyncio.Task[int]] = []
+
+    class Untimely(Threads):
+        def _tell(self, *given: Any) -> None:
+            super()._tell(*given)
+            calls[-1].cancel()
+
+    threads = Untimely()
+    for _ in range(MOST_HUNG + 1):
+        calls.append(asyncio.create_task(threads.run("a", int)))
+        with pytest.raises(asyncio.CancelledError):
+            await calls[-1]
 
 
 def test_a_thread_that_ends_after_the_loop_tells_nobody(capfd: pytest.CaptureFixture[str]) -> None:
