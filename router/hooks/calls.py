@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from router.hooks.names import same_name
+from router.model.call import ToolCall
+from router.model.handover import Handover
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pluggy
 
     from router.hooks.discovery import FoundPlugin
     from router.hooks.registry import Registry
     from router.model.routes import PluginUse
+
+_OPEN: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
+    {Handover: ("inputs",), ToolCall: ("url_inputs", "body_inputs")}
+)
+"""What plugins get, and which of its fields could be changed in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Call:
     def of(cls, impl: pluggy.HookImpl, hook: str, use: PluginUse, plugin: FoundPlugin) -> Call:
         """Work out how ``plugin`` wants to be called."""
         is_blocking = plugin.blocking and not inspect.iscoroutinefunction(inspect.unwrap(impl.function))
-        return cls(impl, hook, use, is_blocking, hook in plugin.background, MappingProxyType(use.config))
+        return cls(impl, hook, use, is_blocking, hook in plugin.background, use.config)
 
     @property
     def plugin(self) -> str:
@@ -52,9 +60,23 @@ class Call:
 
     def with_given(self, given: Mapping[str, Any]) -> Any:
         """Call the implementation with those of the given values that it asks for."""
-        values = {**given, "config": self._config}
-        wanted = [values[name] for name in self.impl.argnames]
-        return self.impl.function(*wanted, **{name: values[name] for name in self.impl.kwargnames if name in values})
+        values = {**given, "config": MappingProxyType(_copied(self._config))}
+        wanted = [handed(values[name]) for name in self.impl.argnames]
+        named = {name: handed(values[name]) for name in self.impl.kwargnames if name in values}
+        return self.impl.function(*wanted, **named)
+
+
+def handed(value: Any) -> Any:
+    """Give a plugin a handover or a call of its own: what it does to that, nobody else feels."""
+    names = _OPEN.get(type(value), ())
+    return replace(value, **{name: _copied(getattr(value, name)) for name in names}) if names else value
+
+
+def _copied(value: Any) -> Any:
+    """Copy JSON values."""
+    if isinstance(value, Mapping):
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 class CallLists:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
 from router.hooks import answers
+from router.hooks.calls import handed
 from router.hooks.failure import text_of
 from router.model.masking import fit
 from router.model.target import Target
@@ -42,18 +43,18 @@ class GuardedTarget(Target):
 
     async def start(self, handover: Handover, twilio: Twilio) -> str:
         """Begin it."""
-        step = partial(self._target.start, handover, twilio)
+        step = partial(self._target.start, handed(handover), twilio)
         return str(await self._ask("start", handover, step, answers.reference, TwilioUncertain))
 
     async def find(self, reference: str, handover: Handover, twilio: Twilio) -> str | None:
         """Find it."""
-        step = partial(self._target.find, reference, handover, twilio)
+        step = partial(self._target.find, reference, handed(handover), twilio)
         found = await self._ask("find", handover, step, answers.reference_or_none, TwilioBusy)
         return None if found is None else str(found)
 
     async def stop(self, reference: str, handover: Handover, twilio: Twilio) -> None:
         """End it."""
-        step = partial(self._target.stop, reference, handover, twilio)
+        step = partial(self._target.stop, reference, handed(handover), twilio)
         await self._ask("stop", handover, step, answers.nothing, TwilioUncertain)
 
     async def _ask(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from router import Outcome
 from router.hooks.calls import Call
+from router.hooks.host import PluginFailed
 from router.hooks.specs import KINDS
 from router.model.call import ToolCall
 from router.model.routes import Intent, Route, Tool
@@ -92,3 +94,47 @@ async def test_the_calls_of_a_route_are_worked_out_once(tmp_path: Path, monkeypa
         await ask(made.host, uses)
     expected = [(used, hook) for uses in (first, second) for hook in HOOKS for used in uses]
     assert worked_out == expected
+
+
+TAMPERING = """
+@hookimpl
+def before_swap(handover, config):
+    handover.inputs["order_id"] = "B-18"
+    handover.inputs["lines"].append(1)
+    config["names"].append("b")
+    object.__setattr__(handover, "flow", "FWelse")
+    object.__setattr__(handover, "conversation", "CHelse")
+    return {answer}
+
+@hookimpl
+def choose_intent(call):
+    call.body_inputs["lines"].append(1)
+"""
+
+
+async def test_what_a_plugin_does_to_what_it_got_is_not_felt(tmp_path: Path) -> None:
+    """Each call has a handover, a tool call and a config of its own: no other plugin feels it, nor the router."""
+    given = replace(HANDOVER, inputs={"order_id": "A-17", "lines": [{"no": 1}]})
+    call = ToolCall("/tools/support", "ai_assistants", body_inputs={"lines": [1]})
+    told = """
+    @hookimpl
+    def before_swap(handover, config):
+        return handover.replace(message=f"{handover.flow} {handover.conversation} {handover.inputs}")
+    """
+    made = bench(tmp_path, a=TAMPERING.format(answer="None"), b=told)
+    uses = (use("a", names=["a"]), use("b"))
+    seen = await made.host.before_swap(given, uses, LISTED.get, TWILIO)
+    assert seen == given.replace(message=f"{given.flow} {given.conversation} {given.inputs}")
+    assert given.inputs == {"order_id": "A-17", "lines": [{"no": 1}]}
+    assert uses[0].config == {"names": ["a"]}
+    await made.host.choose_intent(call, Tool("/tools/support", Route()), uses)
+    assert call.body_inputs == {"lines": [1]}
+    assert made.reports == []
+
+
+async def test_a_handover_that_was_tampered_with_is_no_answer(tmp_path: Path) -> None:
+    """A guard that gives back what it changed behind our back has failed, and sends nobody elsewhere."""
+    made = bench(tmp_path, a=TAMPERING.format(answer="handover"))
+    given = replace(HANDOVER, inputs={"lines": []})
+    with pytest.raises(PluginFailed, match="returned a handover that differs in more than flow and message"):
+        await made.host.before_swap(given, (use("a", names=[]),), LISTED.get, TWILIO)
