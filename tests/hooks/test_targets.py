@@ -19,6 +19,10 @@ PLUGIN = """
 import router
 from router.errors import TwilioBusy, TwilioUncertain
 
+class Mute(TwilioBusy):
+    def __str__(self):
+        sys.exit(7)
+
 class Desk(router.Target):
     async def start(self, handover, twilio):
         {start}
@@ -103,6 +107,7 @@ async def test_one_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
         ("raise router.TwilioRefused('start', 'no number +15550100', status=404, code=20404)", TwilioRefused),
         ("raise TwilioBusy('plugin', 'later', status=429, code=20429)", TwilioBusy),
         ("raise TwilioUncertain('plugin', 'lost')", TwilioUncertain),
+        ("raise Mute('plugin', 'later')", TwilioBusy),
         ("raise router.TwilioError('plugin', 'whatever that is')", TwilioUncertain),
     ],
 )
