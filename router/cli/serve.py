@@ -11,7 +11,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.applications import Starlette
+
+_BY_PLUGIN: Final = "handover: a task or a callback of a plugin called sys.exit, which ended the server; let it raise"
 
 
 @click.command("serve")
@@ -78,17 +80,27 @@ def _run(app: Starlette, listener: socket.socket, workers: int, tell: Callable[[
     from router.cli.supervisor import Supervisor, TellingServer  # noqa: PLC0415 - see above
 
     make = partial(uvicorn.Config, access_log=False, log_level="warning", ws="none", timeout_graceful_shutdown=patience)
-    # Uvicorn stops in good order and then raises the signal again, which for SIGTERM would mean to die of it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if workers > 1:
         config = make("router.cli.serve:from_environ", factory=True, workers=workers)
         supervisor = Supervisor(config, sockets=[listener], tell=tell)
         supervisor.run()
         sys.exit(supervisor.is_refused)
     server = TellingServer(make(app), tell)
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter where the app does not start
+    # Uvicorn stops in good order and then raises the signal again: what plugins left running must not delay the end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _end(0))
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the app does not start, or see below
         server.run(sockets=[listener])
-    sys.exit(not server.started)
+    if server.started and not server.should_exit:
+        click.echo(_BY_PLUGIN, err=True)
+    _end(0 if server.started and server.should_exit else 1)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process now, whatever threads there are; Python would wait for each of them, for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def from_environ() -> Starlette:

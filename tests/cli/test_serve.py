@@ -97,6 +97,65 @@ async def test_a_stuck_caller_does_not_keep_it_from_stopping(directory: Path) ->
         await reader.read()
 
 
+LEFTOVER = """
+import asyncio, sys, threading, time
+from router import hookimpl
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+TASKS = []
+
+async def swallow():
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+
+LEAVE = {
+    "task": lambda: TASKS.append(asyncio.create_task(swallow())),
+    "thread": lambda: threading.Thread(target=time.sleep, args=(60,)).start(),
+    "to_thread": lambda: TASKS.append(asyncio.create_task(asyncio.to_thread(time.sleep, 60))),
+    "exit": lambda: asyncio.get_running_loop().call_soon(sys.exit),
+}
+
+@hookimpl
+def register_endpoints():
+    async def leave(request):
+        LEAVE[request.path_params["what"]]()
+        return PlainTextResponse("left")
+    return [Route("/{what}", leave)]
+"""
+
+
+@pytest.fixture
+def plugged(directory: Path) -> Path:
+    """A directory whose plugin leaves behind what it is asked for."""
+    (directory / "plugins").mkdir()
+    (directory / "plugins" / "leftover.py").write_text(LEFTOVER)
+    (directory / "routes.yaml").write_text(ROUTES + "plugins: [{use: leftover}]\n")
+    return directory
+
+
+@pytest.mark.parametrize("what", ["task", "thread", "to_thread"])
+async def test_what_a_plugin_leaves_behind_does_not_keep_it_from_stopping(plugged: Path, what: str) -> None:
+    """A thread, or a task that cannot be cancelled, ends with the process, which ends with 0."""
+    async with served(plugged, HANDOVER_SECRET="s") as (program, url):
+        assert await fetch(f"{url}/plugins/leftover/{what}") == (200, "left")
+        async with asyncio.timeout(10):
+            assert await program.stop(signal.SIGTERM) == 0
+
+
+async def test_a_plugin_that_ends_the_server_is_a_failure(plugged: Path) -> None:
+    """``sys.exit`` in a callback ends the process with 1, so that it is started again, and one line says why."""
+    async with served(plugged, HANDOVER_SECRET="s") as (program, url):
+        with contextlib.suppress(aiohttp.ClientError):
+            await fetch(f"{url}/plugins/leftover/exit")
+        async with asyncio.timeout(10):
+            assert await program.end() == 1
+    assert "handover: a task or a callback of a plugin called sys.exit" in program.output
+
+
 async def test_several_workers_answer(directory: Path) -> None:
     """Two processes answer on one port, and end with the one that started them."""
     async with served(directory, "--workers", "2", HANDOVER_SECRET="s3cret-s3cret") as (program, url):
