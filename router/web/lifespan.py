@@ -58,7 +58,7 @@ async def running(
         async with _watching(reloader, poll, heeds_hup=heeds_hup), _making(rounds, desk):
             yield
             workshop.close()
-        await reloader.live.desk.plugins.stop(desk.twilio)
+        await _stop_plugins(reloader.live.desk)
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +74,15 @@ async def _making(rounds: Rounds, desk: Desk) -> AsyncIterator[None]:
         async with asyncio.timeout(PATIENCE):
             await making
             await rounds.make()
+
+
+async def _stop_plugins(desk: Desk) -> None:
+    """Stop the plugins; all of them together get no longer than one, and who uses them still is not waited for."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await desk.plugins.stop(desk.twilio)
+    except TimeoutError:
+        desk.log.error("stopped before its plugins", seconds=PATIENCE)  # noqa: TRY400 - there is no more to say
 
 
 def _tell_refusal(error: ConfigError | LedgerError, desk: Desk) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.sandbox.faults import Fault, Kind
+from router.web import lifespan
 from tests.web.kit import ADMIN, ROUTES, running_router
 
 if TYPE_CHECKING:
@@ -133,3 +134,16 @@ async def test_a_plugin_that_was_edited_is_named(tmp_path: Path) -> None:
         (tmp_path / "plugins" / "life.py").write_text(LIFE + "# edited\n")
         reply = await reload(router, ROOT)
         assert (reply.status, reply.json["changes"]) == (200, ["changed plugin life"])
+
+
+async def test_plugins_that_do_not_stop_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them together get the time of one; then the server ends without them, and says so."""
+    monkeypatch.setattr(lifespan, "PATIENCE", 0.1)
+    (tmp_path / "plugins").mkdir()
+    source = "from router import hookimpl\nimport asyncio\n\n@hookimpl\nasync def stopped():\n"
+    source += "    await asyncio.Event().wait()\n"
+    for name in ("one", "two"):
+        (tmp_path / "plugins" / f"{name}.py").write_text(source)
+    async with asyncio.timeout(8), running_router(tmp_path, ROUTES + "plugins: [{use: one}, {use: two}]\n") as router:
+        pass
+    assert [entry["seconds"] for entry in router.entries if entry["event"] == "stopped before its plugins"] == [0.1]
