@@ -125,6 +125,7 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
     else:
         turns = await case.accept(_success(found, attached), attached, ticket)
         await case.let_go(partial(swap.release, attached.plan))
+        desk.line.leave()
         if not found.route.dry_run:
             await tell(turns, desk, found.handover)
 
@@ -180,4 +181,6 @@ async def _fail(
     answer = found.tell(Outcome.FAILED, key, str(error))
     if isinstance(error, LedgerError):
         ticket.tell(answer)  # nothing was changed, and that is true whenever the ledger works again
-    await tell(await case.fail(answer, ticket, lost, error), case.desk, found.handover)
+    turns = await case.fail(answer, ticket, lost, error)
+    case.desk.line.leave()
+    await tell(turns, case.desk, found.handover)

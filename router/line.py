@@ -20,26 +20,31 @@ class Line:
     def __init__(self, places: int = 100, queue: int = 1000) -> None:
         self._places = asyncio.Semaphore(places)
         self._queue = queue
-        self._calls = 0
+        self._calls: set[object] = set()
 
     @property
     def is_full(self) -> bool:
         """One more call would only wait: better to say so at once."""
-        return self._calls >= self._queue
+        return len(self._calls) >= self._queue
 
     def join(self, work: asyncio.Task[None]) -> None:
-        """Count ``work`` as a call in flight from now on, and until it has ended."""
-        self._calls += 1
-        work.add_done_callback(self._leave)
+        """Count ``work`` as a call in flight from now on, until it leaves or has ended."""
+        self._calls.add(work)
+        work.add_done_callback(self._calls.discard)
+
+    def leave(self) -> None:
+        """Count the task that asks for it no more: what it still has to do concerns neither Twilio nor its caller."""
+        self._calls.discard(asyncio.current_task())
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[None]:
         """Count a call as one in flight while the block runs."""
-        self._calls += 1
+        call = object()
+        self._calls.add(call)
         try:
             yield
         finally:
-            self._calls -= 1
+            self._calls.discard(call)
 
     @contextlib.asynccontextmanager
     async def place(self, patience: float) -> AsyncIterator[None]:
@@ -53,6 +58,3 @@ class Line:
             yield
         finally:
             self._places.release()
-
-    def _leave(self, _work: asyncio.Task[None]) -> None:
-        self._calls -= 1

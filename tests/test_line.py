@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from router.handover import hand_over
 from router.line import Line
 from router.model.messages import Messages
 from router.model.outcome import Outcome
 from router.sandbox.faults import Kind
-from tests.kit import AGENT_URL, LIST, arm, asked, call, flows, open_desk, settled
+from tests.kit import AGENT_URL, LIST, arm, asked, call, flows, open_desk, settled, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,3 +82,34 @@ async def test_a_call_that_did_not_begin_by_its_deadline_never_does(sandbox: San
         await settled(desk)
     assert (flows(second), asked(sandbox, second)) == ([], [])
     assert len(flows(first)) == 1
+
+
+OBSERVER = """
+import asyncio
+
+@hookimpl
+async def after_swap():
+    await asyncio.Event().wait()
+
+@hookimpl
+async def swap_failed():
+    await asyncio.Event().wait()
+"""
+CRASH = """
+@hookimpl
+def before_swap():
+    raise ValueError
+"""
+
+
+@pytest.mark.parametrize(("guard", "outcome"), [("", Outcome.HANDED_OVER), (CRASH, Outcome.FAILED)])
+async def test_observers_keep_nobody_in_the_line(
+    sandbox: Sandbox, tmp_path: Path, guard: str, outcome: Outcome
+) -> None:
+    """A handover whose observers hang is over for the line, however it went; the next one may begin."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    plugins, use = {"observer": OBSERVER + guard}, "plugins: [{use: observer, on_error: stop}]\n"
+    async with open_desk(sandbox, tmp_path, use, plugins=plugins, line=Line(queue=1)) as desk:
+        assert (await hand_over(call(conversation), desk)).outcome is outcome
+        await until(lambda: not desk.line.is_full)
+        assert len(desk.background) == 1
