@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from router.config.reading import digest_of
 from router.errors import ConfigError, HandoverError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from router.settings import Settings
     from router.web.metrics import Metrics
 
+
+Done = TypeVar("Done")
 
 _REST: Final = 0.001
 """Seconds that a comparison of many tools leaves to the calls, again and again."""
@@ -136,6 +139,11 @@ class Reloader:
         self._metrics = metrics
         self._collect = collect
         self._one_at_a_time = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "reload")
+
+    async def apart(self, work: Callable[..., Done], *values: object) -> Done:
+        """Do what may block in a thread of our own: what plugins leave hanging may fill those of the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *values)
 
     async def reload(self, by: str, *, may_shrink: bool = False) -> Receipt:
         """Take the files as they are now, for ``by``; where they cannot go live, all stays as it is. Raises nothing."""
@@ -147,7 +155,7 @@ class Reloader:
 
     async def _take(self, *, may_shrink: bool) -> Receipt:
         old = self.live
-        attempt = await asyncio.to_thread(self._try_anew, self._source.good, may_shrink, self.watch)
+        attempt = await self.apart(self._try_anew, self._source.good, may_shrink, self.watch)
         self.watch = attempt.watch
         try:
             if attempt.loaded is None:
@@ -164,7 +172,7 @@ class Reloader:
         self.live = new
         new.desk.background.start(self._succeed(old.desk, new.desk))
         await self.keep(attempt.loaded)
-        told = await asyncio.to_thread(_told, old, new)
+        told = await self.apart(_told, old, new)
         result = Result.DEGRADED if new.frozen else Result.CHANGED
         recovered = bool(old.troubles and not new.troubles)
         return Receipt(result, new.digest, told, frozen=new.frozen, recovered=recovered)
@@ -178,7 +186,7 @@ class Reloader:
     async def keep(self, loaded: Loaded) -> None:
         """Keep what went live as the last good form."""
         try:
-            await asyncio.to_thread(self._source.accept, loaded, self.live.desk.clock.now())
+            await self.apart(self._source.accept, loaded, self.live.desk.clock.now())
         except OSError as error:
             self.live.desk.log.warning("the last good form cannot be kept", reason=error.strerror)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from router.clock import Clock
     from router.web.reload import Reloader
 
@@ -19,7 +20,7 @@ async def watch(reloader: Reloader, every: float, clock: Clock) -> None:
     pending = ""
     while True:
         await clock.sleep(every)
-        found = await asyncio.to_thread(reloader.watch.look)
+        found = await reloader.apart(reloader.watch.look)
         if found == reloader.watch.digest:
             pending = ""
         elif found != pending:

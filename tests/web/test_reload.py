@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,6 +176,20 @@ async def test_reloads_at_the_same_time_are_one_after_the_other(router: Router) 
     router.routes.write_text(SWAPPED)
     replies = await asyncio.gather(*(reload(router) for _ in range(5)))
     assert sorted(reply.status for reply in replies) == [200, 304, 304, 304, 304]
+
+
+async def test_a_reload_needs_no_thread_that_plugins_can_take(router: Router) -> None:
+    """What plugins leave hanging in the threads of the event loop keeps nobody from a reload."""
+    loop, end = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    hung = asyncio.create_task(asyncio.to_thread(end.wait, 20))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert (await reload(router, SWAPPED)).status == 200
+    finally:
+        end.set()
+        await hung
 
 
 async def test_an_older_reading_never_replaces_a_newer_one(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
