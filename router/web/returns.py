@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -16,12 +16,17 @@ from router.record import handover_of, route_of
 from router.web.door import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request as WebRequest
 
     from router.callers.flows import Return
     from router.desk import Desk
     from router.web.door import Door
     from router.web.reload import Live, Reloader
+
+
+_LATE: Final = "the plugins did not decide within half of the deadline"
 
 
 class Returns:
@@ -55,11 +60,16 @@ class Returns:
 
 
 async def _take_note(wanted: Return, desk: Desk) -> Response:
+    until = desk.clock.monotonic() + desk.deadline
+
+    def left() -> float:
+        return until - desk.clock.monotonic()
+
     try:
-        declined = await _ask_guards(wanted, desk)
+        declined = await _ask_guards(wanted, desk, left)
         if declined is not None:
             return declined
-        async with asyncio.timeout(desk.deadline):
+        async with asyncio.timeout(left()):
             row = await hand_back(wanted.conversation, desk.ledger, desk.clock, wanted.execution)
         if row is None:
             reason = "no handover of it is known"
@@ -67,7 +77,7 @@ async def _take_note(wanted: Return, desk: Desk) -> Response:
             return _told("not_handed_over", "No handover of this conversation is known.", status=404)
         desk.log.info("hand_back", handover=row.id, conversation=row.conversation, execution=wanted.execution)
         desk.owed.set()
-        is_back = await is_paved(row, desk.ledger, desk.clock, desk.deadline)
+        is_back = await is_paved(row, desk.ledger, desk.clock, left())
     except LedgerError as error:
         desk.log.error("unrecorded", conversation=wanted.conversation, reason=str(error))  # noqa: TRY400 - its text says all
         return _told("failed", "The ledger cannot be written now; the flow goes on answering.", status=503)
@@ -78,16 +88,22 @@ async def _take_note(wanted: Return, desk: Desk) -> Response:
     return _told("handing_back", "The agent answers again soon; this flow should end now.", row.id)
 
 
-async def _ask_guards(wanted: Return, desk: Desk) -> Response | None:
-    """Ask the plugins of the handover's route, once for each way back: a refusal, or None where none declines."""
+async def _ask_guards(wanted: Return, desk: Desk, left: Callable[[], float]) -> Response | None:
+    """Ask the plugins of the handover's route, once for each way back: a refusal, or None where none declines.
+
+    They get half of the seconds that are ``left``: the rest is for the hand-back, which their silence must not stop.
+    """
     if not desk.plugins.implements("before_hand_back"):
         return None
-    async with asyncio.timeout(desk.deadline):
+    async with asyncio.timeout(left()):
         row = await going_back(wanted.conversation, desk.ledger, desk.clock, wanted.execution)
     if row is None:
         return None
     try:
-        await desk.plugins.before_hand_back(handover_of(row), route_of(row, desk.routes).plugins, desk.twilio)
+        async with asyncio.timeout(left() / 2):
+            await desk.plugins.before_hand_back(handover_of(row), route_of(row, desk.routes).plugins, desk.twilio)
+    except TimeoutError:
+        desk.log.warning("hand_back unguarded", handover=row.id, conversation=row.conversation, reason=_LATE)
     except Decline as declined:
         desk.log.info("hand_back declined", handover=row.id, conversation=row.conversation, plugin=declined.plugin)
         return _told("declined", one_sentence(declined.sentence), row.id, status=409)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +89,19 @@ async def test_a_guard_that_fails_stops_nothing(tmp_path: Path, mood: str) -> No
         assert (reply.status, reply.json["outcome"]) == (200, "handed_back")
         (entry,) = [entry for entry in router.entries if entry["event"] == "plugin failed"]
         assert (entry["plugin"], entry["hook"]) == ("guard", "before_hand_back")
+
+
+async def test_a_hand_back_is_answered_within_the_deadline(tmp_path: Path) -> None:
+    """Guards get half of it; what they have not decided by then stops nothing, and the log says so."""
+    write(tmp_path)
+    async with running_router(tmp_path, config("hang"), HANDOVER_DEADLINE="0.8") as router:
+        await hand_over(router)
+        begun = time.monotonic()
+        reply = await give_back(router)
+        assert time.monotonic() - begun < 1
+        assert (reply.status, reply.json["outcome"] in {"handed_back", "handing_back"}) == (200, True)
+        (entry,) = [entry for entry in router.entries if entry["event"] == "hand_back unguarded"]
+        assert entry["reason"] == "the plugins did not decide within half of the deadline"
 
 
 async def test_a_guard_is_asked_once_for_each_way_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
