@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
@@ -47,6 +48,9 @@ _PUBLISHED: Final = "LatestPublished"
 
 MOST_EXECUTIONS: Final = 200
 """So many runs of a flow are looked through at most; they fit into one page (docs/twilio.md, EXECUTION-LIST)."""
+
+PLUGINS_SHARE: Final = 0.3
+"""So much of the connections is the plugins' at the most: they must never keep a handover from Twilio."""
 
 _LIMITS: Final = Limits()
 _CLOCK: Final = Clock()
@@ -109,6 +113,7 @@ class TwilioGateway:
         username, password = credentials.login
         self._clock = clock
         self._chance = chance
+        self._turns = asyncio.Semaphore(max(1, int(limits.connections * PLUGINS_SHARE)))
         self._transport = Transport(base_url=base_url, limits=limits, clock=clock, on_request=on_request)
         client = Client(
             username,
@@ -257,7 +262,11 @@ class TwilioGateway:
     async def request(self, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING) -> Any:
         """Ask what a plugin asks (``Twilio`` of ``router/model``); a POST is repeated only if it was not taken up."""
         asked = TwilioRequest.checked(method, url, form, query)
-        send = partial(self._client.request_async, asked.method, asked.url, params=asked.query, data=asked.form)
+
+        async def send() -> Any:
+            async with self._turns:
+                return await self._client.request_async(asked.method, asked.url, params=asked.query, data=asked.form)
+
         answer = await self._ask("plugin", send, is_safe_to_repeat=asked.method != "POST")
         return json.loads(answer.text) if answer.text else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -10,13 +11,15 @@ import pytest
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
 from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.transport import Limits
 from tests.oai import Description, descriptions_folder
 from tests.twilio.proxy import serving_proxy
-from tests.twilio.stub import AC, CONVERSATION, RQ, Reply, error_json, page_json
+from tests.twilio.stub import AC, CONVERSATION, EMPTY, RQ, Reply, error_json, page_json
 from tests.twilio.verbs import BROKEN, BUSY, CUT, FAILED
 
 if TYPE_CHECKING:
     from router.clock import Clock
+    from router.model.call import ConversationRef
     from router.model.twilio import Twilio
     from router.twilio.transport import RequestRecord
     from tests.twilio.stub import Stub
@@ -144,3 +147,15 @@ async def test_a_message_is_posted_as_twilio_describes_it(stub: Stub, gateway: T
     (seen,) = stub.seen
     path, query = seen.asked
     described.check_request("POST", path, query, parse_qs(seen.body, strict_parsing=True))
+
+
+async def test_plugins_leave_connections_to_the_handovers(
+    stub: Stub, clock: Clock, credentials: Credentials, where: ConversationRef
+) -> None:
+    """However much plugins ask at once, they have three connections of ten, and nobody else waits for them."""
+    stub.rule = lambda seen: Reply(MADE.body, delay=0.1) if "Messages" in seen.target else EMPTY
+    async with TwilioGateway(credentials, base_url=stub.url, clock=clock, limits=Limits(connections=10)) as gateway:
+        await asyncio.gather(*(gateway.request("GET", URL) for _ in range(12)), gateway.list_webhooks(where))
+    asked = ["Messages" in seen.target for seen in stub.seen]
+    assert (asked.count(True), asked.index(False) <= 3) == (12, True)
+    assert len({seen.peer for seen in stub.seen if "Messages" in seen.target}) <= 4  # a free one may have been a list's
