@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.routing import Router
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from router.web.reload import Reloader
 
 PLACE: Final = "/plugins/{plugin}"
+
+LARGEST: Final = 1024 * 1024
+"""Bytes of a body that a plugin may read; of a larger one nobody knows how large it gets."""
 
 _OURS: Final = ("app", "router", "path_params")
 """What Starlette keeps of us in a request: a plugin has routes of its own, and nothing of ours."""
@@ -41,8 +45,23 @@ class PluginPages:
                 has_begun = True
                 await send(message)
 
-            pages = partial(Router(routes, redirect_slashes=False), inner, receive, note)
+            pages = partial(Router(routes, redirect_slashes=False), inner, _bounded(receive), note)
             if not routes:
                 await pages()
             elif not await plugins.serve(plugin, pages) and not has_begun:
                 await PlainTextResponse("Internal Server Error", 500)(scope, receive, send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Read at most LARGEST bytes; more raise HTTPException, which answers 413 and closes the connection."""
+    left = LARGEST
+
+    async def read() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, headers={"Connection": "close"})
+        return message
+
+    return read

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import TYPE_CHECKING
 
 import pytest
 
+from router.web.pages import LARGEST
 from tests.web.kit import ADMIN, ROUTES, running_router
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ def register_endpoints(config):
         about = {"name": config["name"], "path": request.path_params, "url": str(request.url_for("show", number=7))}
         return JSONResponse({**about, "app": "app" in request.scope})
 
+    async def count(request):
+        return PlainTextResponse(str(len(await request.body())))
+
     async def slow(request):
         print("asked", flush=True)
         await gate.wait()
@@ -66,6 +71,7 @@ def register_endpoints(config):
         Route("/free", free),
         Route("/crash/{how}", crash),
         Route("/broken", broken),
+        Route("/count", count, methods=["POST"]),
         Mount("/below", routes=[Route("/there", free, methods=["POST"])]),
     ]
 """
@@ -131,6 +137,16 @@ async def test_a_crash_is_a_plain_500(paged: Router) -> None:
     line = 'handover_plugin_failures_total{hook="register_endpoints",plugin="queue-pages"} 2.0'
     assert line in (await get(paged, "/metrics")).text.splitlines()
     assert (await get(paged, "/plugins/queue-pages/crash/refusal")).status == 418
+
+
+async def test_a_body_is_read_within_bounds(paged: Router) -> None:
+    """One MiB is read whole; of a larger body no more than that, and 413 is the answer and nobody's failure."""
+    most = b"x" * LARGEST
+    reply = await paged.send("POST", "/plugins/queue-pages/count", body=io.BytesIO(most))
+    assert (reply.status, reply.text) == (200, str(LARGEST))
+    reply = await paged.send("POST", "/plugins/queue-pages/count", body=io.BytesIO(most + b"x"))
+    assert (reply.status, reply.headers["Connection"]) == (413, "close")
+    assert not [entry for entry in paged.entries if entry["event"] == "plugin failed"]
 
 
 async def test_an_answer_that_breaks_off_is_cut(paged: Router) -> None:
