@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, revise
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     Change = Callable[[Row, datetime], Row]
 
 Result = TypeVar("Result")
+
+FRESH: Final = 2 / 3
+"""While so much of its lease is left, as it was kept last, a row is ours without a look."""
 
 
 @dataclass(slots=True)
@@ -94,6 +98,12 @@ class Case:
         """A plugin's target may be begun: not while nobody knows what came of an earlier start of the same."""
         return self.row.flow not in self.row.journal.doubts
 
+    @property
+    def _may_be_lost(self) -> bool:
+        """We were silent for a while since the row was kept last: we may have been so for a whole lease."""
+        fresh = timedelta(seconds=self.desk.ledger.holder.lease * FRESH)
+        return self.row.lease is None or self.row.lease - self.desk.clock.now() < fresh
+
     @contextlib.asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:
         """Leave the row to others if the block breaks off: they find out how far it came."""
@@ -130,13 +140,13 @@ class Case:
         )
 
     async def note_removed(self, webhooks: Sequence[ScopedWebhook]) -> None:
-        """Keep which webhooks go, before they do; only the agent's are ever to be put back.
+        """Keep which webhooks go, before anything is written; only the agent's are ever to be put back.
 
-        Raises LedgerError also where another process has taken the row over: then nothing may go.
+        Raises LedgerError also where another process has taken the row over: then nothing may be written.
         """
-        noted = self._journal(webhooks)
-        if noted(self.row.journal) != self.row.journal:
-            await self.change(lambda row, _now: row.change(journal=noted(row.journal)))
+        noted, holder = self._journal(webhooks), self.desk.ledger.holder
+        if noted(self.row.journal) != self.row.journal or self._may_be_lost:
+            await self.change(lambda row, now: row.change(journal=noted(row.journal)).hold(holder, now))
         if not self.is_ours:
             raise LedgerError("another process has taken this handover over")
 

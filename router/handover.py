@@ -117,7 +117,9 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
         else:
             await _fail(failed.cause, case, found, ticket, failed.removed)
     except (TwilioError, PluginFailed, LedgerError) as error:
-        if case.is_in_doubt and isinstance(error, TwilioError):
+        if not case.is_ours:  # whoever has taken it over may attach the flow yet
+            ticket.tell(found.tell(Outcome.PENDING, "pending", str(error)))
+        elif case.is_in_doubt and isinstance(error, TwilioError):
             unknown = SwapFailed(error, unknown=True, removed=())
             await case.go_on_later(found.tell(Outcome.PENDING, "pending", str(error)), unknown, ticket)
         else:

@@ -291,11 +291,40 @@ async def test_nobody_makes_room_in_a_row_that_another_process_took_over(sandbox
         await desk.ledger.decide(conversation.sid, lambda _rows: (None, (taken,)))
         held.release()
         answer = await handover
-        assert (answer.outcome, answer.message) == (Outcome.FAILED, SENTENCES.unrecorded)
+        assert (answer.outcome, answer.message) == (Outcome.PENDING, SENTENCES.pending)
         assert "another process has taken this handover over" in answer.detail
         assert await desk.background.drain(5) == 0
         assert (await the_row(desk)) == taken
     assert asked(sandbox, conversation) == [LIST]
+
+
+@pytest.mark.parametrize(("silence", "is_taken"), [(0, False), (5, False), (5, True), (14, True)])
+async def test_nothing_is_written_in_a_row_that_may_be_lost(
+    sandbox: Sandbox, tmp_path: Path, silence: float, *, is_taken: bool
+) -> None:
+    """Who was silent between look and write asks first whose the row is; where it is ours still, its lease is anew."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    held = arm(sandbox, conversation, LIST, Kind.SLOW_AFTER)
+    async with open_desk(sandbox, tmp_path) as desk:
+        handover = asyncio.create_task(hand_over(call(conversation), desk))
+        await held.reached.wait()
+        assert isinstance(desk.clock, LeapingClock)
+        desk.clock.leap(desk.clock.now() + timedelta(seconds=silence))
+        row = await the_row(desk)
+        if is_taken:
+            row = row.hold(Holder("another process"), desk.clock.now())
+            await desk.ledger.decide(conversation.sid, lambda _rows: (None, (row,)))
+        second = arm(sandbox, conversation, CREATE, Kind.SLOW)
+        held.release()
+        if is_taken:
+            assert ((await handover).outcome, asked(sandbox, conversation)) == (Outcome.PENDING, [LIST])
+            assert await the_row(desk) == row
+            return
+        await second.reached.wait()
+        assert ((await the_row(desk)).lease == row.lease) is (not silence)
+        second.release()
+        assert (await handover).outcome is Outcome.HANDED_OVER
+        await settled(desk)
 
 
 async def test_a_row_that_was_removed_keeps_nobody(sandbox: Sandbox, tmp_path: Path) -> None:

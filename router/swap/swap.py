@@ -76,8 +76,8 @@ class Swap:
     ) -> Attached:
         """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes.
 
-        ``keep`` is told which webhooks must make room, before they do; where it raises, nothing was changed. ``around``
-        is entered right before the first write, where one is needed, and left after the last.
+        ``keep`` is told before the first write, and which webhooks must make room; where it raises, nothing was
+        changed. ``around`` is entered right before that, where a write is needed, and left after the last.
         """
         seen = await self._look()
         if self.plan(seen).is_met:
@@ -91,7 +91,7 @@ class Swap:
         while True:
             looks -= 1
             plan = self.plan(seen)
-            if plan.makes_room:
+            if not plan.is_met:
                 await keep(plan.makes_room)
             try:
                 done = await executor.attach(plan, seen.webhooks)
