@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -147,10 +146,10 @@ async def _prepare(case: Case, found: Resolved, desk: Desk) -> Swap:
     )
 
 
-def _around(found: Resolved, desk: Desk) -> AbstractAsyncContextManager[None]:
-    """Give what the plugins put around the writes; a dry run writes nothing."""
-    if found.route.dry_run:
-        return nullcontext()
+def _around(found: Resolved, desk: Desk) -> AbstractAsyncContextManager[None] | None:
+    """Give what the plugins put around the writes, if anything; a dry run writes nothing."""
+    if found.route.dry_run or not desk.plugins.calls("around_swap", found.route.plugins):
+        return None
     return desk.plugins.around_swap(found.handover, found.route.plugins, desk.twilio)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +202,34 @@ async def test_one_may_decline_before_the_first_write(sandbox: Sandbox, tmp_path
     assert answer.detail == row.reason == "plugin 'around' declined"
     assert (answer.outcome, answer.message) == (Outcome.DECLINED, "Not at this hour.")
     assert [method for method, _path in asked(sandbox, conversation)] == ["GET"]
+
+
+NOTING = """
+@hookimpl
+@asynccontextmanager
+async def around_swap(handover, twilio):
+    url = f"https://conversations.twilio.com/v1/Services/{handover.service}/Conversations/{handover.conversation}"
+    await twilio.request("POST", url, form={"Attributes": '{"theirs": 1}'})
+    yield
+
+@hookimpl
+def add_attributes():
+    return {"ours": 2}
+"""
+
+
+@pytest.mark.parametrize("enters", [True, False])
+async def test_attributes_that_came_before_the_writes_are_kept(
+    sandbox: Sandbox, tmp_path: Path, *, enters: bool
+) -> None:
+    """What was written while plugins were entered is read before ours is; nobody else pays for that look."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    source = "from contextlib import asynccontextmanager\n" + (NOTING if enters else NOTING[NOTING.rindex("@hook") :])
+    async with open_desk(sandbox, tmp_path, around(), plugins={"around": source}) as desk:
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.HANDED_OVER
+        await settled(desk)
+    assert json.loads(conversation.attributes) == ({"theirs": 1} if enters else {}) | {"ours": 2}
+    assert asked(sandbox, conversation).count(LIST) == (2 if enters else 1)
 
 
 @pytest.mark.parametrize("tool", [TOOL, REHEARSED])

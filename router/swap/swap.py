@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 LOOKS: Final = 2
 """So often a swap is planned: once more where what was seen had changed by the time of the write."""
-
-_NOTHING: Final = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class Swap:
     async def attach(
         self,
         keep: Callable[[Sequence[ScopedWebhook]], Awaitable[None]],
-        around: AbstractAsyncContextManager[None] = _NOTHING,
+        around: AbstractAsyncContextManager[None] | None = None,
     ) -> Attached:
         """Look, plan, and attach the responder in the safe order; raises TwilioError or SwapFailed, and then undoes.
 
@@ -80,9 +77,11 @@ class Swap:
         changed. ``around`` is entered right before that, where a write is needed, and left after the last.
         """
         seen = await self._look()
-        if self.plan(seen).is_met:
+        if around is None or self.plan(seen).is_met:
             return await self._attach(seen, keep)
         async with around:
+            if self.attributes:  # the write replaces all, also what came while plugins took their time
+                seen = await self._look()
             return await self._attach(seen, keep)
 
     async def _attach(self, seen: Seen, keep: Callable[[Sequence[ScopedWebhook]], Awaitable[None]]) -> Attached:
