@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from router.ledger.row import Row
     from router.model.routes import PluginUse
 
-GONE: Final = "the plugin is not in use any more"
+GONE: Final = "the plugin is not in use here"
 WORN_OUT: Final = "no attempt came to an end"
 
 
@@ -50,11 +50,11 @@ async def tell_news(row: Row, desk: Desk, on_given_up: Callable[[News], None]) -
 
 async def _tell(news: News, row: Row, desk: Desk) -> News | None:
     """Make one attempt: None where it was heard."""
-    uses = _uses(news, row, desk)
-    if not uses:
-        return news.given_up(GONE)
     if news.is_worn_out:
         return news.given_up(news.reason or WORN_OUT)
+    uses = _uses(news, row, desk)
+    if not uses:  # another process may have it, while a new version is rolled out
+        return news.failed(GONE, desk.clock.now())
     given = {"handover": handover_of(row), "twilio": desk.twilio, **_given(news)}
     reason = await desk.plugins.tell_one(news.plugin, news.hook, given, uses)
     return news.failed(reason, desk.clock.now()) if reason else None

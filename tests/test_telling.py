@@ -153,13 +153,25 @@ async def test_where_the_route_is_gone_the_plugins_own_entry_counts(sandbox: San
     assert [each.mark for each in heard(tmp_path, "later")] == ["its own"]
 
 
-async def test_a_plugin_that_is_gone_is_given_up_at_once(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A reload switched it off: nobody is there to be told, which is said once."""
+async def test_a_plugin_that_another_process_has_is_told_by_that(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A new version is rolled out, and a process that does not know of the plugin yet came first."""
+    async with handed_over(sandbox, tmp_path) as (desk, rounds, lost):
+        assert await rounds_of(anew(desk, tmp_path, ROUTES)).make() == 1
+        ((news,), at) = ((await the_row(desk)).news, desk.clock.now())
+        assert (news.reason, news.is_due(at)) == ("the plugin is not in use here", False)
+        leap(desk, PAUSES[0] + 0.1)
+        assert await rounds.make() == 1
+        assert (await the_row(desk)).news == ()
+    assert ([each.what for each in heard(tmp_path, "later")], lost) == (["handed_over"], [])
+
+
+async def test_a_plugin_that_is_gone_is_given_up_in_the_end(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A reload switched it off everywhere: nobody is there to be told, which is said once."""
     stream = io.StringIO()
     async with handed_over(sandbox, tmp_path, stream=stream) as (desk, _rounds, _lost):
         await settled(anew(desk, tmp_path, ROUTES))
         ((news,),) = [row.news for row in await desk.ledger.history(Filter())]
-    assert (news.due, news.reason) == (None, "the plugin is not in use any more")
+    assert (news.due, news.reason, news.attempts) == (None, "the plugin is not in use here", len(PAUSES) + 1)
     assert stream.getvalue().count('"not told"') == 1
 
 

@@ -35,7 +35,7 @@ class LedgerFigures:
         )
         self._given_up = Counter(
             "handover_news_given_up",
-            "What a plugin was not told in the end: all attempts failed, or it is not in use any more",
+            "What a plugin was not told in the end: all attempts failed",
             ("plugin", "hook"),
             registry=registry,
         )
