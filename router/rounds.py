@@ -94,7 +94,7 @@ class Rounds:
         places = self._repairs.free
         rows = await desk.ledger.claim(desk.clock.now(), places) if places else ()
         for row in rows:
-            self._repairs.take(self._attempt("a repair broke", row, desk, partial(advance, studio=self._studio)))
+            self._repairs.take(self._attempt("a repair broke", row, partial(advance, studio=self._studio)))
         return len(rows)
 
     async def _begin_tellings(self, desk: Desk) -> int:
@@ -102,7 +102,7 @@ class Rounds:
         rows = await desk.ledger.claim_news(desk.clock.now(), places) if places else ()
         for row in rows:
             self._tellings.take(
-                self._attempt("a telling broke", row, desk, partial(tell_news, on_given_up=self._on_given_up))
+                self._attempt("a telling broke", row, partial(tell_news, on_given_up=self._on_given_up))
             )
         return len(rows)
 
@@ -129,7 +129,8 @@ class Rounds:
             self._cleared = now
             await desk.ledger.forget(now - self._retention)
 
-    async def _attempt(self, broke: str, row: Row, desk: Desk, attempt: Callable[[Row, Desk], Awaitable[None]]) -> None:
+    async def _attempt(self, broke: str, row: Row, attempt: Callable[[Row, Desk], Awaitable[None]]) -> None:
+        desk = self._desk()  # that of now, held at once: plugins may have been stopped while the row was claimed
         try:
             with desk.plugins.held():
                 await attempt(row, desk)

@@ -37,7 +37,8 @@ from tests.kit import (
 from tests.observers import PLUGINS, cure, deafen, entries, heard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from router.desk import Desk
@@ -173,6 +174,23 @@ async def test_a_plugin_that_is_gone_is_given_up_in_the_end(sandbox: Sandbox, tm
         ((news,),) = [row.news for row in await desk.ledger.history(Filter())]
     assert (news.due, news.reason, news.attempts) == (None, "the plugin is not in use here", len(PAUSES) + 1)
     assert stream.getvalue().count('"not told"') == 1
+
+
+async def test_a_reload_while_news_are_taken_is_heard_of(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plugins that were in use when the taking began are stopped by its end: those of now are told."""
+    async with handed_over(sandbox, tmp_path) as (desk, _rounds, _lost):
+        desks, claim = [desk], desk.ledger.claim_news
+
+        async def claim_news(now: datetime, most: int) -> Sequence[Row]:
+            taken = await claim(now, most)
+            desks.append(anew(desk, tmp_path, ROUTES + entries(tmp_path, later="of now")))
+            return taken
+
+        monkeypatch.setattr(desk.ledger, "claim_news", claim_news)
+        assert await Rounds(lambda: desks[-1], cast("Executions", desk.gateway), KEPT).make() == 1
+    assert [each.mark for each in heard(tmp_path, "later")] == ["of now"]
 
 
 HANGING = """
