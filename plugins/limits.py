@@ -18,6 +18,9 @@ SECONDS = {"minute": 60, "hour": 3600}
 MOST_KEYS = 10_000
 """Anybody can come up with identities: of more than so many, the one that was quiet for longest is forgotten."""
 
+AHEAD = 60.0
+"""Seconds by which handovers may come out of order: one that is further ahead is from before the clock was set back."""
+
 MESSAGE = (
     "Nothing was handed over: there were too many handovers just now. "
     "Tell the customer, go on helping them yourself, and try again in some minutes."
@@ -85,13 +88,15 @@ class Passed:
     def leaves_room(self, limit: Limit, handover: Handover) -> bool:
         """Say whether one more may pass; one that did pass is not one more."""
         now = handover.at.timestamp()
-        recent = {each for each, then in self._times.get(limit, {}).items() if now - then < limit.seconds}
+        times = self._times.get(limit, {})
+        recent = {each for each, then in times.items() if -AHEAD <= now - then < limit.seconds}
         return len(recent) < limit.most or handover.id in recent
 
     def note(self, limit: Limit, handover: Handover) -> None:
         """Count it, and forget what counts no more."""
         now = handover.at.timestamp()
-        times = self._times.setdefault(limit, {})
+        known = self._times.get(limit, {})
+        self._times[limit] = times = {each: then for each, then in known.items() if now - then >= -AHEAD}
         self._times.move_to_end(limit)
         times[handover.id] = now
         if len(times) > limit.most:

@@ -139,6 +139,14 @@ async def test_two_apps_count_apart() -> None:
     assert [await first.admits(), await first.admits(), await second.admits()] == [True, False, True]
 
 
+async def test_a_clock_that_is_set_back_shuts_nobody_out() -> None:
+    """What was counted in a time that is still to come counts no more; what came a little out of order does."""
+    door = Door(per_tool={"most": 2, "per": "minute"})
+    asked = [3600, 3601, 3602, 0, 5, 3, 61]
+    assert [await door.admits(second) for second in asked] == [True, True, False, True, True, False, True]
+    assert [len(times) for times in door.module.PASSED._times.values()] == [2]
+
+
 async def test_what_counts_no_more_is_forgotten() -> None:
     """Customers who were quiet for a whole window leave nothing behind; one in the window stays."""
     door = Door(per_identity={"most": 5, "per": "minute"})
