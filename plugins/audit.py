@@ -63,6 +63,7 @@ class Journal:
         self._lock = threading.Lock()
         self._file: FileIO | None = None
         self._is_torn = False
+        self._has_ended = False
 
     def open(self) -> FileIO:
         """Give the file, opened where it is not, and anew where it was moved away: its log was rotated."""
@@ -75,11 +76,18 @@ class Journal:
     def add(self, text: bytes) -> None:
         """Add a line by one write, which the system does not mix with those of others."""
         with self._lock:
+            if self._has_ended:
+                raise OSError("the plugin was stopped before the line could be written")
             line = b"\n" * self._is_torn + text + b"\n"
-            written = self.open().write(line)
+            written = self.open().write(line) or 0  # None where whoever reads it is too slow
             self._is_torn = written < len(line)
         if written < len(line):
             raise OSError(f"only {written} of {len(line)} bytes could be written; is the disk full?")
+
+    def end(self) -> None:
+        """Close it for good: a thread that comes late does not open it again."""
+        self._has_ended = True
+        self.close()
 
     def close(self) -> None:
         """Close the file, but not standard output."""
@@ -134,7 +142,7 @@ def after_hand_back(handover: Handover, config: Mapping[str, Any]) -> None:
 def stopped() -> None:
     """Close what was opened."""
     while JOURNALS:
-        JOURNALS.popitem()[1].close()
+        JOURNALS.popitem()[1].end()
 
 
 def journal_of(config: Mapping[str, Any]) -> Journal:

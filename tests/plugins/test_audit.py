@@ -231,6 +231,30 @@ async def test_a_route_may_have_a_file_of_its_own(desk: Desk, tmp_path: Path) ->
     assert module.JOURNALS == {}
 
 
+async def test_a_thread_that_is_late_opens_nothing(desk: Desk) -> None:
+    """It had the journal before the plugin was stopped: its line is refused, and no file stays open."""
+    module: Any = desk.found.plugin
+    journal = module.journal_of(desk.use.config)
+    await desk.host.stop(TWILIO)
+    with pytest.raises(OSError, match="the plugin was stopped before the line could be written"):
+        journal.add(b"{}")
+    assert journal._file is None
+
+
+async def test_a_reader_that_is_too_slow_is_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that does not block takes nothing where it is full."""
+    module: Any = desk.found.plugin
+    journal = module.journal_of(desk.use.config)
+
+    class Full:
+        def write(self, _line: bytes) -> None:
+            return None
+
+    monkeypatch.setattr(journal, "open", Full)
+    with pytest.raises(OSError, match="only 0 of 3 bytes could be written"):
+        journal.add(b"{}")
+
+
 async def test_what_was_never_written_to_closes_too(tmp_path: Path) -> None:
     """A journal whose file could not be opened is no trouble when the plugin stops."""
     desk = Desk(tmp_path / "missing")
