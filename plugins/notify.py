@@ -72,8 +72,12 @@ def plugin_info() -> dict[str, Any]:
 
 
 @hookimpl
-async def started() -> None:
-    """Open a session: it keeps connections, and no cookies."""
+async def started(config: Mapping[str, Any]) -> None:
+    """Open a session: it keeps connections, and no cookies. Raises ValueError where the URL is none."""
+    try:
+        _ = urlsplit(config["url"]).port
+    except ValueError:
+        raise ValueError("'url' cannot be read; give one such as https://HOST/PATH") from None  # its text may be secret
     from aiohttp import ClientSession, ClientTimeout, DummyCookieJar  # noqa: PLC0415 - a check need not wait for it
 
     OPEN.append(ClientSession(timeout=ClientTimeout(total=SECONDS), cookie_jar=DummyCookieJar()))

@@ -67,6 +67,16 @@ async def tell(host: PluginHost, entry: PluginUse, hook: str = "after_swap") -> 
     return await host.tell_one("notify", hook, given, (entry,))
 
 
+@pytest.mark.parametrize("url", ["https://[hush", "https://hooks.example.com:hush/", "https://hooks.example.com:99999"])
+async def test_a_url_that_cannot_be_read_is_found_at_the_start(url: str) -> None:
+    """Not at the first handover, and what stands in it is not shown."""
+    host = PluginHost.of([discover([PLUGINS]).plugins["notify"]])
+    (fault,) = await host.start([use("notify", url=url, secret=SECRET)], TWILIO)
+    assert "'url' cannot be read; give one such as https://HOST/PATH" in str(fault)
+    assert "hush" not in str(fault)
+    await host.stop(TWILIO)
+
+
 @pytest.mark.parametrize("hook", GIVEN)
 async def test_a_turn_is_a_signed_post(receiver: Receiver, hook: str) -> None:
     """What arrives names the handover and the turn, is signed over id, time and body, and knows no customer."""
