@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from router.aftercare import advance
 from router.errors import LedgerError
 from router.places import Places
+from router.shares import Shares
 from router.telling import tell_news
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Rounds:
         self._cleared: datetime | None = None
         self._repairs = Places(AT_ONCE, self._wake)
         self._tellings = Places(AT_ONCE, self._wake)  # a plugin that hangs keeps no customer waiting
+        self._shares = Shares(max(1, AT_ONCE // 2))
         self._is_stopping = False
 
     async def run(self) -> None:
@@ -101,9 +103,8 @@ class Rounds:
         places = self._tellings.free
         rows = await desk.ledger.claim_news(desk.clock.now(), places) if places else ()
         for row in rows:
-            self._tellings.take(
-                self._attempt("a telling broke", row, partial(tell_news, on_given_up=self._on_given_up))
-            )
+            telling = partial(tell_news, shares=self._shares, on_given_up=self._on_given_up)
+            self._tellings.take(self._attempt("a telling broke", row, telling))
         return len(rows)
 
     def _wake(self) -> None:

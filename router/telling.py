@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from router.errors import NotAttached
@@ -16,19 +17,22 @@ if TYPE_CHECKING:
     from router.ledger.news import News
     from router.ledger.row import Row
     from router.model.routes import PluginUse
+    from router.shares import Shares
 
 GONE: Final = "the plugin is not in use here"
 WORN_OUT: Final = "no attempt came to an end"
 
 
-async def tell_news(row: Row, desk: Desk, on_given_up: Callable[[News], None]) -> None:
+async def tell_news(row: Row, desk: Desk, shares: Shares, on_given_up: Callable[[News], None]) -> None:
     """Tell the news of ``row``, which we have taken, side by side, and keep what came of it. Raises LedgerError.
 
     Where this is broken off, whoever comes next tells them.
     """
     told: Mapping[News, News | None] = {}
     try:
-        told = dict(zip(row.news, await asyncio.gather(*(_tell(each, row, desk) for each in row.news)), strict=True))
+        told = dict(
+            zip(row.news, await asyncio.gather(*(_tell(each, row, desk, shares) for each in row.news)), strict=True)
+        )
     except asyncio.CancelledError:
         told = {each: each.put_back(desk.clock.now()) for each in row.news}
         raise
@@ -48,7 +52,7 @@ async def tell_news(row: Row, desk: Desk, on_given_up: Callable[[News], None]) -
             )
 
 
-async def _tell(news: News, row: Row, desk: Desk) -> News | None:
+async def _tell(news: News, row: Row, desk: Desk, shares: Shares) -> News | None:
     """Make one attempt: None where it was heard."""
     if news.is_worn_out:
         return news.given_up(news.reason or WORN_OUT)
@@ -56,7 +60,9 @@ async def _tell(news: News, row: Row, desk: Desk) -> News | None:
     if not uses:  # another process may have it, while a new version is rolled out
         return news.failed(GONE, desk.clock.now())
     given = {"handover": handover_of(row), "twilio": desk.twilio, **_given(news)}
-    reason = await desk.plugins.tell_one(news.plugin, news.hook, given, uses)
+    reason = await shares.call(news.plugin, partial(desk.plugins.tell_one, news.plugin, news.hook, given, uses))
+    if reason is None:
+        return news.put_off(desk.clock.now())
     return news.failed(reason, desk.clock.now()) if reason else None
 
 

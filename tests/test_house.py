@@ -40,9 +40,11 @@ MAY_KNOW = {
     "router.runs": GROUND | {"router.ledger"},
     "router.aftercare": GROUND
     | {"router.case", "router.desk", "router.ledger", "router.record", "router.runs", "router.swap", "router.turns"},
-    "router.telling": GROUND | {"router.desk", "router.ledger", "router.record"},
+    "router.shares": set(),
+    "router.telling": GROUND | {"router.desk", "router.ledger", "router.record", "router.shares"},
     "router.places": set(),
-    "router.rounds": GROUND | {"router.aftercare", "router.desk", "router.ledger", "router.places", "router.telling"},
+    "router.rounds": GROUND
+    | {"router.aftercare", "router.desk", "router.ledger", "router.places", "router.shares", "router.telling"},
     "router.hand_back": {"router.clock", "router.ledger"},
     "router.record": GROUND | {"router.ledger"},
     "router.handover": GROUND

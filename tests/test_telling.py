@@ -249,6 +249,37 @@ async def test_repairs_do_not_wait_for_a_plugin_that_hangs(
             await running
 
 
+async def test_other_plugins_do_not_wait_for_one_that_hangs(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has half of the places at the most: its other news are put off, and no attempt is counted."""
+    monkeypatch.setattr("router.rounds.AT_ONCE", 2)
+    monkeypatch.setattr("router.shares.PATIENCE", 0.05)
+    routes = f"{entries(tmp_path).rstrip()[:-1]}, {hanging(tmp_path).split('[')[1]}"
+    conversations = [sandbox.open_conversation(agent_url=AGENT_URL) for _ in range(4)]
+    async with open_desk(sandbox, tmp_path, routes, plugins={**PLUGINS, "hanging": HANGING}) as desk:
+        for conversation in conversations:
+            await hand_over(call(conversation), desk)
+        assert await desk.background.drain(5) == 0
+        running = asyncio.create_task(rounds_of(desk).run())
+        await until(lambda: len(heard(tmp_path, "later")) == 4)
+        await put_off(desk, 3)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def _count_put_off(desk: Desk) -> int:
+    return sum([each.attempts for each in row.news] == [0] for row in await desk.ledger.history(Filter()))
+
+
+async def put_off(desk: Desk, most: int) -> None:
+    """Wait until so many rows have nothing but news of which no attempt was made."""
+    async with asyncio.timeout(5):
+        while await _count_put_off(desk) != most:  # noqa: ASYNC110 - the ledger knows no event for it
+            await asyncio.sleep(0.01)
+
+
 async def test_the_telling_does_not_wait_for_a_repair_that_hangs(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,9 @@ PAUSES: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000
 IN_HAND: Final = 15.0
 """Seconds until another process takes what one has taken and not told: a call in the background may take ten."""
 
+PUT_OFF: Final = 10.0
+"""Seconds until news of a plugin whose calls hang are due again: so long such a call may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -53,6 +56,10 @@ class News:
     def put_back(self, now: datetime) -> Self:
         """It was not told to the end, and is due for whoever comes next."""
         return dataclasses.replace(self, due=now)
+
+    def put_off(self, now: datetime) -> Self:
+        """No attempt was made, since too many calls of the plugin hang; by then they have ended."""
+        return dataclasses.replace(self, due=now + timedelta(seconds=PUT_OFF), attempts=self.attempts - 1)
 
     def failed(self, reason: str, now: datetime) -> Self:
         """An attempt failed: it is due again, a little later each time, until it is given up."""
