@@ -20,6 +20,7 @@ from yarl import URL
 from router.errors import SettingsError, TwilioError, TwilioUncertain
 from router.model.tracing import note_request
 from router.twilio.faults import Answer, fault_of_answer, fault_of_network
+from router.twilio.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,8 +77,9 @@ class Transport(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
     async def __aenter__(self) -> Self:
         limits = self._limits
         self._proxies = {} if self._base else getproxies()
+        self._names = Names()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limits.connections),
+            connector=aiohttp.TCPConnector(limit=limits.connections, resolver=self._names),
             timeout=aiohttp.ClientTimeout(total=limits.total, connect=min(limits.connect, limits.total)),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_send_once,),
@@ -88,6 +90,7 @@ class Transport(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            await self._names.close()
 
     async def request(
         self,

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +91,24 @@ async def test_connections_are_reused(stub: Stub, gateway: TwilioGateway, where:
         await gateway.list_webhooks(where)
     await gateway.list_webhooks(where)
     assert len({seen.peer for seen in stub.seen}) == 1
+
+
+async def test_names_are_looked_up_in_threads_that_plugins_cannot_take(
+    stub: Stub, clock: Clock, credentials: Credentials, where: ConversationRef
+) -> None:
+    """What hangs in all threads of the event loop keeps nobody from Twilio."""
+    loop, end = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    hung = asyncio.create_task(asyncio.to_thread(end.wait, 20))
+    await asyncio.sleep(0)
+    stub.answers(EMPTY)
+    url = stub.url.replace("127.0.0.1", "localhost")
+    try:
+        async with TwilioGateway(credentials, base_url=url, clock=clock, limits=Limits(total=1)) as gateway:
+            assert await gateway.list_webhooks(where) == []
+    finally:
+        end.set()
+        await hung
 
 
 async def test_the_pool_is_bounded(stub: Stub, clock: Clock, credentials: Credentials, where: ConversationRef) -> None:
