@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from router.web.reload import Live, Reloader
 
 
+GUARDS_SHARE: Final = 0.5
+"""So much of a hand-back's deadline its guards may take."""
+
 _LATE: Final = "the plugins did not decide within half of the deadline"
 
 
@@ -100,7 +103,7 @@ async def _ask_guards(wanted: Return, desk: Desk, left: Callable[[], float]) -> 
     if row is None:
         return None
     try:
-        async with asyncio.timeout(left() / 2):
+        async with asyncio.timeout(left() * GUARDS_SHARE):
             await desk.plugins.before_hand_back(handover_of(row), route_of(row, desk.routes).plugins, desk.twilio)
     except TimeoutError:
         desk.log.warning("hand_back unguarded", handover=row.id, conversation=row.conversation, reason=_LATE)

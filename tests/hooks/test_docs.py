@@ -16,11 +16,15 @@ from router.model import masking
 from router.model.call import Identity, ToolCall
 from router.model.handover import Handover
 from router.model.routes import Intent, Route, Tool
+from router.settings import Settings
+from router.twilio import gateway, transport
+from router.web import pages, returns
 from tests.hooks import test_examples
 from tests.hooks.pages import DOCS, INDEX, RULES, blocks, page_of, rows, section
 
 EACH, SUM = f"{life.DEADLINE:g} s", f"{life.SUM * life.DEADLINE:g} s"
 PATIENCE = f"{life.PATIENCE:g} s"
+DEADLINE, LIMITS = Settings().deadline, transport.Limits()
 A_CALL = f"{EACH} a call, {SUM} for all together"
 TIMES = dict.fromkeys(KINDS, A_CALL)
 TIMES |= dict.fromkeys(("plugin_info", "register_targets"), "no bound")
@@ -31,6 +35,12 @@ BOUNDS = {
     "one call of one plugin": EACH,
     "all calls of one hook for one handover": SUM,
     "a call of `started`, `register_endpoints` or `stopped`, and one in the background": PATIENCE,
+    "all calls of `stopped` when the server stops": PATIENCE,
+    "all guards of a hand-back": f"half of `HANDOVER_DEADLINE`, {DEADLINE * returns.GUARDS_SHARE:g} s as it comes",
+    "requests of all plugins to Twilio at the same time": (
+        f"{LIMITS.connections * gateway.PLUGINS_SHARE:g} of {LIMITS.connections} connections; more wait for their turn"
+    ),
+    "the body of a request to an endpoint": f"{pages.LARGEST // 1024 // 1024} MiB, then 413",
     "how long a call may hold the event loop before the log names it": f"{1000 * caller.BLOCKS:g} ms",
     "calls of one plugin that may hang in their threads": f"{threads.MOST_HUNG}",
     "calls of one plugin that may go on although they were cancelled": f"{threads.MOST_HUNG}",
