@@ -78,7 +78,7 @@ def admit(
     if left is not None and (left.is_held(now) or left.owner == holder.name):
         return Held(), ()  # what we have in hand stays there, also where the ledger was away for longer than a lease
     if left is not None and left.state is State.INITIATED and left.key == wish.key:
-        return _gone_on_with(left, holder, now)
+        return _gone_on_with(left, wish.created, holder, now)
     counted = sum(row.created > now - HOUR and row.outcome in _COUNTED for row in rows)
     if counted >= limits.handovers_per_hour:
         return TooMany(), ()
@@ -95,7 +95,7 @@ def admit(
     return Admitted(row), (left, row)
 
 
-def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, Sequence[Row]]:
+def _gone_on_with(left: Row, called: datetime, holder: Holder, now: datetime) -> tuple[Admission, Sequence[Row]]:
     """Go on with a row whose process died before anybody was told; what is confirmed in a moment is told so again.
 
     A request of the dead process may still take effect, so the flow may turn up a second time.
@@ -104,7 +104,8 @@ def _gone_on_with(left: Row, holder: Holder, now: datetime) -> tuple[Admission, 
         return Recalled(left, certain=True), ()
     taken = left.taken if left.has_taken_over else Taken(left.id, left.duty)
     journal = left.journal.with_doubts(left.flow).with_asked(left)
-    row = left.change(taken=taken, way=None, due=now, attempts=0, journal=journal).hold(holder, now)
+    way = left.way if left.way and left.way.since > called else None  # of the two wishes the newer one counts
+    row = left.change(taken=taken, way=way, due=now, attempts=0, journal=journal).hold(holder, now)
     return Admitted(row), (row,)
 
 

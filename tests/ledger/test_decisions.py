@@ -147,6 +147,14 @@ def test_the_same_call_remembers_which_execution_asked_back() -> None:
     )
 
 
+def test_the_same_call_goes_on_its_way_back_where_that_was_asked_for_since() -> None:
+    """It came before, and has waited for the row: of the two wishes the newer one counts."""
+    way = Way(after(30), "FN1")
+    admission, _kept = ask([begun(1, holder=THEM, way=way)], row(2, 20), at=40)
+    assert isinstance(admission, Admitted)
+    assert (admission.row.id, admission.row.way) == ("HO1", way)
+
+
 def test_the_same_call_while_nothing_is_confirmed_is_told_so_again() -> None:
     """The model was told ``pending``, which is true until the rounds have found out."""
     assert recalled([pending(1)], row(2, 5)) == ("HO1", True)
