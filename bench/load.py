@@ -137,7 +137,8 @@ async def measure(calls: int, queue: int, bursts: int, seconds: float) -> None:
             stack.enter_context(process(command, environ, Path(folder, f"{number}.log")))
             for number, command in enumerate(commands)
         )
-        connector, patience = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(120)
+        # The server closes what is idle for five seconds, and a burst takes nearly as long.
+        connector, patience = aiohttp.TCPConnector(limit=0, keepalive_timeout=2), aiohttp.ClientTimeout(120)
         async with aiohttp.ClientSession(connector=connector, timeout=patience) as session:
             load = Load(session, sandbox, router, pid)
             for url in (sandbox, router):
