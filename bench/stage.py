@@ -1,0 +1,165 @@
+"""The stage of the benchmarks: stand-in for Twilio and the servers that are compared, each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bench import stand_in
+from bench.processes import cpu_seconds, free_port, process
+from router.twilio.signatures import sign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+READY: Final = 60.0
+"""Seconds within which a server must answer."""
+
+SETTLED: Final = 60.0
+"""Seconds within which the agent's webhooks must be gone after the last answer."""
+
+BODY: Final = b'{"intent": "refund"}'
+PATH: Final = "/tools/support"
+PLUGIN: Final = """\
+from router import hookimpl
+
+@hookimpl
+def before_swap(handover, config):
+    return None
+
+@hookimpl
+def after_swap(handover, outcome, config):
+    return None
+"""
+ROUTES: Final = f"""\
+version: 1
+flows: {{refunds: FW00000000000000000000000000000001}}
+auth: [twilio_signature]
+assistant_webhooks: ["{stand_in.AGENT}"]
+plugins: [{{use: bystander}}]
+tools:
+  {PATH}: {{name: Support, description: Refunds., intents: {{refund: {{flow: refunds}}}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that hands over."""
+
+    name: str
+    url: str
+    pid: int
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used."""
+        return cpu_seconds(self.pid)
+
+    def calls(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """Give whole requests, one about each conversation; the signature covers the URL alone, so all share it."""
+        target = f"{PATH}?bodySHA256={hashlib.sha256(BODY).hexdigest()}"
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: {self.url.removeprefix('http://')}\r\n"
+            f"X-Twilio-Signature: {sign(stand_in.TOKEN, self.url + target, {})}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+            f"X-Identity: phone:+15550100\r\nX-Session-Id: webhook:conversations__{stand_in.SERVICE}/CH"
+        ).encode()
+        for number in numbers:
+            yield b"%b%032x\r\n\r\n%b" % (head, number, BODY)
+
+
+@dataclass(slots=True)
+class Stage:
+    """A folder, and the processes that run while the stage is open."""
+
+    folder: Path
+    twilio: str = ""
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _numbers: int = 0
+
+    def numbers(self, count: int) -> range:
+        """Give numbers of conversations that nobody has used yet."""
+        first, self._numbers = self._numbers, self._numbers + count
+        return range(first, self._numbers)
+
+    def stand_in(self, delay: float) -> None:
+        """Start the stand-in, which answers after ``delay`` seconds; what is started next talks with it."""
+        self.twilio, _ = self._start(["-m", "bench.stand_in", f"--delay={delay}"], {}, "/figures")
+
+    def floor(self) -> Server:
+        """Start the floor."""
+        command = ["-m", "uvicorn", "--factory", "bench.floor:make", "--log-level=warning", "--no-access-log"]
+        return Server("floor", *self._start(command, self._environ("", self.folder), "/"))
+
+    def router(self, name: str, database: str = "", routes: str = ROUTES, **settings: str) -> Server:
+        """Start the router as it ships, with a guard and an observer; ``database`` is a file of its own by default."""
+        folder = self.folder / name
+        (folder / "plugins").mkdir(parents=True, exist_ok=True)
+        (folder / "plugins" / "bystander.py").write_text(PLUGIN)
+        (folder / "routes.yaml").write_text(routes)
+        environ = self._environ(database or str(folder / "handovers.db"), folder) | settings
+        return Server(name, *self._start(["-m", "router.cli", "serve"], environ, "/readyz"))
+
+    def figures(self) -> Mapping[str, int]:
+        """Ask the stand-in what it has seen."""
+        return dict(_get(self.twilio + "/figures"))
+
+    async def settle(self, deletes: int) -> None:
+        """Wait until so many webhooks have been removed; raises TimeoutError where they are not."""
+        until = time.monotonic() + SETTLED
+        while self.figures()["DELETE"] < deletes:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.figures()['DELETE']} of {deletes} webhooks of agents were removed")
+            await asyncio.sleep(0.01)
+
+    def _environ(self, database: str, folder: Path) -> dict[str, str]:
+        return os.environ | {
+            "TWILIO_ACCOUNT_SID": stand_in.ACCOUNT,
+            "TWILIO_AUTH_TOKEN": stand_in.TOKEN,
+            "HANDOVER_TWILIO_URL": self.twilio,
+            "HANDOVER_CONFIG": str(folder / "routes.yaml"),
+            "HANDOVER_STATE": "none",
+            "HANDOVER_DATABASE_URL": database,
+        }
+
+    def _start(self, command: list[str], environ: dict[str, str], path: str) -> tuple[str, int]:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        environ = os.environ | environ | {"HANDOVER_PUBLIC_URL": url}
+        log = self.folder / f"{port}.log"
+        pid = self._stack.enter_context(process([*command, f"--port={port}"], environ, log))
+        until = time.monotonic() + READY
+        while time.monotonic() < until:
+            try:
+                _get(url + path)
+            except ConnectionError:
+                time.sleep(0.02)
+            else:
+                return url, pid
+        raise TimeoutError(f"{' '.join(command)} did not answer within {READY:g} s:\n{log.read_text()[-2000:]}")
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """Open a stage."""
+    with tempfile.TemporaryDirectory(prefix="handover-bench-") as folder, contextlib.ExitStack() as stack:
+        yield Stage(Path(folder), _stack=stack)
+
+
+def _get(url: str) -> Any:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own servers
+            return json.loads(answer.read()) if url.endswith("/figures") else None
+    except urllib.error.HTTPError:
+        return None
+    except urllib.error.URLError as error:
+        raise ConnectionError(str(error.reason)) from error
