@@ -15,6 +15,7 @@ from router.ledger.engine import engine_for
 from router.ledger.migration import is_behind, migrate, prepare
 from router.ledger.owner import is_gone
 from router.ledger.row import Row
+from router.ledger.script import Decision
 from router.ledger.writer import Writer
 
 if TYPE_CHECKING:
@@ -99,14 +100,11 @@ class DurableLedger:
         strays: set[str] = set()
 
         def decide(rows: Sequence[Row]) -> tuple[Result, Sequence[Row]]:
-            ours = {row.id for row in rows if row.owner == self.holder.name}
-            strays.update(ours - self._held)
+            strays.update(row.id for row in rows if row.owner == self.holder.name and row.id not in self._held)
             return decision(rows)
 
-        def work(connection: Connection) -> tuple[Result, Sequence[Row]]:
-            return queries.decide(connection, conversation, decide)
-
-        result, given = await self._writer.run(work, conversation)
+        result: Result
+        result, given = await self._writer.decide(Decision(conversation, decide))
         for row in given:
             # A row that bears our name unknown to us, by a commit whose answer was lost, is left to its lease.
             if row.id not in strays:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from router.ledger.ledger import Figures
 from router.ledger.news import settle, take
 from router.ledger.row import URGENT, Row, State
-from router.ledger.table import OPEN, Moment, handovers, row_of, values_of, values_of_news
+from router.ledger.table import NEWS, OPEN, Moment, handovers, row_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,67 +22,13 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-NEWEST: Final = 200
-"""So many rows of a conversation a decision sees, and the open one."""
-
 PORTION: Final = 500
 """So many rows are dropped in one transaction."""
 
 _COLUMNS: Final = handovers.c
 
-_OF_CONVERSATION: Final = (
-    select(handovers)
-    .where(_COLUMNS.conversation == bindparam("conversation_"))
-    .order_by(_COLUMNS.created.desc(), _COLUMNS.id.desc())
-    .limit(NEWEST)
-    .with_for_update()
-)
-_ANSWERED: Final = _COLUMNS.state.in_([str(State.ACCEPTED), str(State.COMPLETED)])
-_TELLING_OF_CONVERSATION: Final = (
-    select(handovers)
-    .where(_COLUMNS.conversation == bindparam("conversation_"), or_(OPEN, _ANSWERED))
-    .order_by(_COLUMNS.created.desc(), _COLUMNS.id.desc())
-    .limit(NEWEST)
-    .with_for_update()
-)
-"""Also where many calls came to nothing since: who answers, and what is owed."""
 _INSERT: Final = insert(handovers)
 _UPDATE: Final = update(handovers).where(_COLUMNS.id == bindparam("id_"))
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:conversation_, 0))")
-
-
-def decide(
-    connection: Connection, conversation: str, decision: Callable[[Sequence[Row]], tuple[Result, Sequence[Row]]]
-) -> tuple[Result, Sequence[Row]]:
-    """Show the conversation's rows to ``decision`` and keep those that it gives; no other decides meanwhile.
-
-    Rows that close come before rows that open, since the conversation has one open row at every moment.
-    """
-    there = {row.id: row for row in _rows_of(connection, conversation)}
-    result, given = decision(tuple(there.values()))
-    for row in sorted(given, key=_is_open):
-        if row.id not in there:
-            connection.execute(_INSERT, values_of(row))
-        elif row != there[row.id]:
-            connection.execute(_UPDATE, values_of(row) | {"id_": row.id})
-    return result, given
-
-
-def _rows_of(connection: Connection, conversation: str) -> Sequence[Row]:
-    """Read under a lock of the conversation. SQLite has one for all: its transactions write, from their begin on."""
-    which = {"conversation_": conversation}
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, which)
-    rows = [row_of(found) for found in connection.execute(_OF_CONVERSATION, which).mappings()]
-    if len(rows) == NEWEST:
-        known = {row.id for row in rows}
-        older = [row_of(found) for found in connection.execute(_TELLING_OF_CONVERSATION, which).mappings()]
-        rows += [row for row in older if row.id not in known]
-    return rows
-
-
-def _is_open(row: Row) -> bool:
-    return row.is_open
 
 
 def owners(connection: Connection) -> Sequence[str]:
@@ -134,7 +80,7 @@ def claim_news(connection: Connection, now: datetime, most: int, held: Collectio
     claimed = []
     for row in [row_of(each) for each in connection.execute(due).mappings()]:
         taken, news = take(row.news, now)
-        connection.execute(_UPDATE, values_of_news(row.change(news=news)) | {"id_": row.id})
+        connection.execute(_UPDATE, values_of(row.change(news=news), NEWS) | {"id_": row.id})
         claimed.append(row.change(news=taken))
     return claimed
 
@@ -143,7 +89,7 @@ def settle_news(connection: Connection, row_id: str, told: Mapping[News, News | 
     """Keep what came of news that were taken; where the row is gone, there is nobody to keep it for."""
     one = select(handovers).where(_COLUMNS.id == row_id).with_for_update()
     for row in [row_of(each) for each in connection.execute(one).mappings()]:
-        connection.execute(_UPDATE, values_of_news(row.change(news=settle(row.news, told))) | {"id_": row.id})
+        connection.execute(_UPDATE, values_of(row.change(news=settle(row.news, told)), NEWS) | {"id_": row.id})
 
 
 def next_news(connection: Connection, held: Collection[str]) -> datetime | None:

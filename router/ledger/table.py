@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, literal_column, text
@@ -15,7 +16,7 @@ from router.ledger.row import Duty, Journal, Row, State, Taken, Way
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Moment(TypeDecorator[datetime]):
@@ -89,50 +90,57 @@ Index("handovers_due", handovers.c.due, sqlite_where=_OPEN, postgresql_where=_OP
 Index("handovers_created", handovers.c.created)
 Index("handovers_news", handovers.c.news_due, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
 
-_PLAIN: Final = tuple(
-    each.name for each in dataclasses.fields(Row) if each.name not in ("journal", "taken", "way", "requests", "news")
-)
+COLUMNS: Final = tuple(column.name for column in handovers.columns)
+NEWS: Final = ("news", "news_due", "news_since")
+
+_FIELDS: Final = tuple(each.name for each in dataclasses.fields(Row))
 
 
-def values_of(row: Row) -> dict[str, Any]:
-    """Give a row as the table keeps it, by column."""
-    values = {name: getattr(row, name) for name in _PLAIN}
-    return values | {
-        "state": str(row.state),
-        "duty": str(row.duty),
-        "journal": _written(row.journal),
-        "taken": _written(row.taken) if row.taken else None,
-        "way": _written(row.way) if row.way else None,
-        "requests": json.dumps(row.requests),
-        **values_of_news(row),
-    }
+def values_of(row: Row, columns: Iterable[str] = COLUMNS) -> dict[str, Any]:
+    """Give a row, or what it has in some ``columns``, as the table keeps it; news are nulls where there are none."""
+    return {name: _AS_KEPT[name](row) if name in _AS_KEPT else getattr(row, name) for name in columns}
 
 
-def values_of_news(row: Row) -> dict[str, Any]:
-    """Give a row's news as the table keeps them, by column; nothing but nulls where there are none."""
-    written = json.dumps([dataclasses.asdict(each) for each in row.news], default=datetime.isoformat)
-    return {"news": written if row.news else None, "news_due": row.news_due, "news_since": row.news_since}
+def changed_columns(before: Row, row: Row) -> tuple[str, ...]:
+    """Name the columns in which ``row`` stands otherwise than ``before`` did, in the table's order."""
+    was = vars(before)
+    fields = [name for name, value in vars(row).items() if value is not was[name] and value != was[name]]
+    return (*fields, *NEWS[1:]) if fields and fields[-1] == NEWS[0] else tuple(fields)
 
 
 def row_of(values: Mapping[Any, Any]) -> Row:
     """Read a row from its columns."""
-    plain = {name: values[name] for name in _PLAIN}
-    return Row(
-        **plain
-        | {
-            "state": State(values["state"]),
-            "duty": Duty(values["duty"]),
-            "journal": _journal(json.loads(values["journal"])),
-            "taken": _taken(json.loads(values["taken"])) if values["taken"] else None,
-            "way": _way(json.loads(values["way"])) if values["way"] else None,
-            "requests": tuple(json.loads(values["requests"])),
-            "news": tuple(map(_news, json.loads(values["news"]))) if values["news"] else (),
-        }
-    )
+    fields = {name: values[name] for name in _FIELDS}
+    fields["state"], fields["duty"] = State(fields["state"]), Duty(fields["duty"])
+    fields["journal"] = _journal(json.loads(fields["journal"]))
+    fields["taken"] = _taken(json.loads(fields["taken"])) if fields["taken"] else None
+    fields["way"] = _way(json.loads(fields["way"])) if fields["way"] else None
+    fields["requests"] = tuple(json.loads(fields["requests"]))
+    fields["news"] = tuple(map(_news, json.loads(fields["news"]))) if fields["news"] else ()
+    return Row.of(fields)
 
 
-def _written(value: Journal | Taken | Way) -> str:
-    return json.dumps(dataclasses.asdict(value), default=datetime.isoformat)
+def _plain(value: Any) -> Any:
+    """Give what JSON has no word for in those that it has: an object's fields by name, a time as text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+_written: Final = json.JSONEncoder(default=_plain).encode
+
+_AS_KEPT: Final[Mapping[str, Callable[[Row], Any]]] = MappingProxyType(
+    {
+        "state": lambda row: str(row.state),
+        "duty": lambda row: str(row.duty),
+        "journal": lambda row: _written(row.journal),
+        "taken": lambda row: _written(row.taken) if row.taken else None,
+        "way": lambda row: _written(row.way) if row.way else None,
+        "requests": lambda row: _written(row.requests),
+        "news": lambda row: _written(row.news) if row.news else None,
+    }
+)
+"""The columns that are kept otherwise than the row has them."""
 
 
 def _journal(read: dict[str, Any]) -> Journal:

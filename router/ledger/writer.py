@@ -10,17 +10,21 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from router.errors import LedgerError
 from router.ledger.reasons import is_passing, reason_of
+from router.ledger.script import Decision, Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Engine
+
+    from router.ledger.row import Row
 
 Result = TypeVar("Result")
 
@@ -36,7 +40,7 @@ SILENCE: Final = 10
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    work: Callable[[Connection], Any]
+    work: Callable[[Connection], Any] | Decision
     future: asyncio.Future[Any]
     order: str
     value: Any = None
@@ -71,6 +75,7 @@ class Writer:
         self._engine = engine
         self._label = label
         self._proof = proof
+        self._script = Script(engine.dialect)
         self._patience = patience
         self._on_commit = on_commit
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -91,11 +96,18 @@ class Writer:
         ``order``: processes that lock the same things in the same order do not wait for each other in a circle.
         Raises LedgerError where the database fails, and what ``work`` raises itself.
         """
+        return await self._ask(work, order)  # type: ignore[no-any-return]  # a future of Any, made for this job
+
+    async def decide(self, decision: Decision) -> tuple[Any, Sequence[Row]]:
+        """Make a decision as ``run`` runs work, together with those that come with it, in the conversations' order."""
+        return await self._ask(decision, decision.conversation)  # type: ignore[no-any-return]  # see above
+
+    def _ask(self, work: Callable[[Connection], Any] | Decision, order: str) -> asyncio.Future[Any]:
         if self._is_closed:
             raise LedgerError(f"{self._label}: the ledger is closed")
         job = _Job(work, self._loop.create_future(), order)
         self._jobs.put(job)
-        return await job.future  # type: ignore[no-any-return]  # a future of Any, made for this job
+        return job.future
 
     async def close(self) -> None:
         """End the thread once it has done what was asked; waits for it for a bounded time."""
@@ -176,8 +188,8 @@ class Writer:
             with self._connected().begin():
                 if self.fault:
                     self._proof(self._connected())
-                for job in jobs:
-                    self._attempt(job)
+                for is_decision, some in groupby(jobs, key=_is_decision):
+                    self._attempt(is_decision, list(some))
         except Exception as error:
             cause = error.cause if isinstance(error, _Spoilt) else error
             if _is_of_database(cause) and not is_passing(cause):
@@ -189,11 +201,15 @@ class Writer:
         for job in jobs:
             job.error = None
 
-    def _attempt(self, job: _Job) -> None:
+    def _attempt(self, is_decision: bool, jobs: list[_Job]) -> None:  # noqa: FBT001 - what all of them are
+        connection = self._connected()
+        works: list[Any] = [job.work for job in jobs]
         try:
-            job.value = job.work(self._connected())
+            made = self._script.decide(connection, works) if is_decision else [work(connection) for work in works]
         except Exception as error:
             raise _Spoilt(error) from error
+        for job, value in zip(jobs, made, strict=True):
+            job.value = value
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
         """Give the jobs their error: what a job raised itself as it is, the database's as a LedgerError."""
@@ -245,3 +261,7 @@ def _is_of_database(error: Exception) -> bool:
 
 def _order(job: _Job) -> str:
     return job.order
+
+
+def _is_decision(job: _Job) -> bool:
+    return isinstance(job.work, Decision)
