@@ -236,9 +236,10 @@ class Row:
 
     def change(self, **changes: Any) -> Self:
         """Give a copy with some fields changed; raises TypeError where it has no such field."""
-        if unknown := changes.keys() - self.__dict__.keys():
-            raise TypeError(f"a row has no {', '.join(sorted(unknown))}")
-        return self.of({**self.__dict__, **changes})
+        fields = {**self.__dict__, **changes}
+        if len(fields) > len(self.__dict__):
+            raise TypeError(f"a row has no {', '.join(sorted(fields.keys() - self.__dict__.keys()))}")
+        return self.of(fields)
 
     def hold(self, holder: Holder, now: datetime) -> Self:
         """A process takes it in hand."""

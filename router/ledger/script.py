@@ -10,26 +10,25 @@ import contextlib
 from collections import defaultdict
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import bindparam, func, insert, literal_column, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
+from router.ledger.record import Records
 from router.ledger.row import State
-from router.ledger.table import COLUMNS, OPEN, Words, changed_columns, handovers, row_of, values_of
+from router.ledger.table import COLUMNS, OPEN, Words, changed_columns, handovers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Dialect, Select
     from sqlalchemy.engine.default import DefaultDialect
-    from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.elements import ClauseElement
 
     from router.ledger.row import Row
 
-    Process = Callable[[Any], Any] | None
     Rows = dict[str, Row]
 
 NEWEST: Final = 200
@@ -59,13 +58,12 @@ class Script:
         self._is_shared = dialect.name == "postgresql"
         # By position, which costs the drivers least.
         kind = cast("type[DefaultDialect]", type(dialect))
-        self._dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
-        impls = [(name, handovers.c[name].type.dialect_impl(self._dialect)) for name in COLUMNS]
-        self._read = tuple((name, impl.result_processor(self._dialect, None)) for name, impl in impls)
+        self.dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
+        self._records = Records(self.dialect)
         self._lock = self._compiled(_LOCK)
         self._newest, self._telling = (self._compiled(_rows(self._is_shared, *more)) for more in ((), (_TELLING,)))
         self._insert = self._compiled(insert(handovers), COLUMNS)
-        self._updates: dict[tuple[str, ...], _Statement] = {}
+        self._updates: dict[tuple[str, ...], str] = {}
 
     def decide(self, connection: Connection, decisions: Sequence[Decision]) -> list[tuple[Any, Sequence[Row]]]:
         """Show each decision its conversation's rows, and keep those that it gives; no other decides meanwhile.
@@ -86,97 +84,67 @@ class Script:
     def _rows_of(self, cursor: Any, conversations: Sequence[str]) -> dict[str, Rows]:
         """Read under a lock of each. SQLite has one for all: its transactions write, from their begin on."""
         if self._is_shared:  # in the order of their names: two processes never wait for each other in a circle
-            self._lock.run(cursor, [{"conversations": conversations}])
+            cursor.execute(self._lock, (conversations,))
         found = self._select(cursor, self._newest, conversations)
         if long := [name for name in conversations if len(found[name]) == NEWEST]:
             for name, rows in self._select(cursor, self._telling, long).items():
                 found[name] = _newest_first({**found[name], **rows}.values())
         return found
 
-    def _select(self, cursor: Any, statement: _Statement, conversations: Sequence[str]) -> dict[str, Rows]:
+    def _select(self, cursor: Any, select_rows: str, conversations: Sequence[str]) -> dict[str, Rows]:
         found: dict[str, list[Row]] = {name: [] for name in conversations}
         for asked in [conversations] if self._is_shared else conversations:
-            statement.run(cursor, [{"conversations": asked}])
-            for values in cursor.fetchall():
-                row = self._row_of(values)
+            cursor.execute(select_rows, (asked,))
+            for record in cursor.fetchall():
+                row = self._records.row_of(record)
                 found[row.conversation].append(row)
         return {name: _newest_first(rows) for name, rows in found.items()}
-
-    def _row_of(self, values: Sequence[Any]) -> Row:
-        read = zip(self._read, values, strict=True)
-        return row_of({name: value if process is None else process(value) for (name, process), value in read})
 
     def _keep(self, cursor: Any, rows: Iterable[tuple[Row | None, Row]]) -> None:
         """Keep rows that are another way than before, or were not there.
 
         Rows that close come before rows that open, since a conversation has one open row at every moment.
         """
-        alike: defaultdict[tuple[bool, tuple[str, ...]], list[Mapping[str, Any]]] = defaultdict(list)
+        alike: defaultdict[tuple[bool, str], list[Sequence[Any]]] = defaultdict(list)
         for before, row in rows:
             if before is None:
-                alike[row.is_open, ()].append(values_of(row))
+                alike[row.is_open, self._insert].append(self._records.written(row))
             elif before is not row and (columns := changed_columns(before, row)):
-                alike[row.is_open, columns].append({**values_of(row, columns), "id_": row.id})
-        for is_open, columns in sorted(alike):
-            self._write(columns).run(cursor, alike[is_open, columns])
+                alike[row.is_open, self._update(columns)].append([*self._records.written(row, columns), row.id])
+        for (_, statement), values in sorted(alike.items(), key=_closing_first):
+            if len(values) == 1:
+                cursor.execute(statement, values[0])
+            else:
+                cursor.executemany(statement, values)
 
-    def _write(self, columns: tuple[str, ...]) -> _Statement:
-        """Give the statement that changes ``columns`` of a row; without any, the one that inserts a row."""
-        if not columns:
-            return self._insert
+    def _update(self, columns: tuple[str, ...]) -> str:
         if columns not in self._updates:
-            named = update(handovers).where(_C.id == bindparam("id_"))
-            self._updates[columns] = self._compiled(named, columns)
+            self._updates[columns] = self._compiled(update(handovers).where(_C.id == bindparam("id_")), columns)
         return self._updates[columns]
 
-    def _compiled(self, clause: ClauseElement, columns: Sequence[str] | None = None) -> _Statement:
-        compiled = cast("SQLCompiler", clause.compile(dialect=self._dialect, column_keys=columns))
-        return _Statement.of(compiled, self._dialect)
+    def _compiled(self, clause: ClauseElement, columns: Sequence[str] | None = None) -> str:
+        return str(clause.compile(dialect=self.dialect, column_keys=columns))
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Raise the driver's errors as SQLAlchemy does, without the statement and what stands in the row."""
         try:
             yield
-        except self._dialect.loaded_dbapi.Error as error:
+        except self.dialect.loaded_dbapi.Error as error:
             raise DBAPIError.instance(
-                None, None, error, self._dialect.loaded_dbapi.Error, hide_parameters=True, dialect=self._dialect
+                None, None, error, self.dialect.loaded_dbapi.Error, hide_parameters=True, dialect=self.dialect
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """SQL as the driver takes it, and its values in their order: by which name, how made fit, and what by default."""
-
-    sql: str
-    binds: tuple[tuple[str, Process, Any], ...]
-
-    @classmethod
-    def of(cls, compiled: SQLCompiler, dialect: Dialect) -> Self:
-        binds = ((name, compiled.binds[name]) for name in compiled.positiontup or ())
-        fit = ((name, each.type.dialect_impl(dialect).bind_processor(dialect), each.value) for name, each in binds)
-        return cls(str(compiled), tuple(fit))
-
-    def run(self, cursor: Any, given: Sequence[Mapping[str, Any]]) -> None:
-        values = [
-            [each.get(name, usual) if fit is None else fit(each.get(name, usual)) for name, fit, usual in self.binds]
-            for each in given
-        ]
-        if len(values) == 1:
-            cursor.execute(self.sql, values[0])
-        else:
-            cursor.executemany(self.sql, values)
 
 
 def _rows(is_shared: bool, *which: ColumnElement[bool]) -> Select[Any]:  # noqa: FBT001 - the one thing that differs
     """Select the newest rows of the conversations that are asked about, and keep others from changing them."""
-    asked = _ASKED.c.conversation if is_shared else bindparam("conversations", type_=Words)
+    asked = _ASKED.c.conversation if is_shared else _CONVERSATIONS
     newest = (
         select(handovers)
         .where(_C.conversation == asked, *which)
         .order_by(_C.created.desc(), _C.id.desc())
-        .limit(NEWEST)
         .with_for_update()
+        .suffix_with(f"LIMIT {NEWEST}")  # as it stands: a bound one would be a value more for the driver
     )
     if not is_shared:
         return newest
@@ -186,6 +154,11 @@ def _rows(is_shared: bool, *which: ColumnElement[bool]) -> Select[Any]:  # noqa:
 
 def _newest_first(rows: Iterable[Row]) -> Rows:
     return {row.id: row for row in sorted(rows, key=_AGE, reverse=True)}
+
+
+def _closing_first(alike: tuple[tuple[bool, str], object]) -> bool:
+    (is_open, _), _ = alike
+    return is_open
 
 
 _AGE: Final = attrgetter("created", "id")

@@ -32,6 +32,12 @@ def test_a_row_knows_where_its_conversation_is() -> None:
     assert a_row().where == ConversationRef("IS1", "CH1")
 
 
+def test_a_row_has_its_fields_and_no_others() -> None:
+    """A change of what is no field is a mistake, and is told by its name."""
+    with pytest.raises(TypeError, match="a row has no flows, owners"):
+        a_row().change(flow=FLOW, owners="us", flows=())
+
+
 def test_a_row_is_in_hand_until_its_lease_is_over() -> None:
     """Who holds it may be silent for so long; then, and where nobody holds it, it is free."""
     row = held()
