@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
-
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
 from router.model.masking import fit
+from router.twilio.wire.answer import NotSent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from router.twilio.wire.answer import Answer
+
 TOO_MANY_REQUESTS: Final = frozenset({20429, 50063, 50074})
 CONFLICTS: Final = frozenset({50391, 50349, 50449})
 
-_REQUEST_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _LOGIN: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer. ``is_cut`` says that ``body`` is only the beginning of a body that was too long."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    is_cut: bool = False
-
-    @property
-    def request_id(self) -> str:
-        """Twilio's name for the request, or an empty text (docs/twilio.md, REQUEST-ID)."""
-        found = self.headers.get("Twilio-Request-Id", "")
-        return found if _REQUEST_ID.fullmatch(found) else ""
 
 
 def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioError | None:
@@ -50,7 +32,7 @@ def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioErro
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         flaw = _flaw(answer)
         return TwilioUncertain(operation, flaw, status=answer.status, request_id=answer.request_id) if flaw else None
-    said = _json_object(answer.body) or {}
+    said = answer.said or {}
     code = _code(said.get("code"))
     text = _own_words(answer.status, code)
     their_words = fit(_their_words(said)) if said else "the answer is no JSON object"
@@ -70,15 +52,9 @@ def fault_of_network(operation: str, error: Exception, patience: float) -> Twili
     Where no connection came about, nothing can have been sent: that is TwilioBusy. All else is TwilioUncertain.
     """
     match error:
-        case aiohttp.ConnectionTimeoutError():
-            return TwilioBusy(operation, "no connection to Twilio in time; nothing was sent")
-        case aiohttp.ClientConnectorCertificateError():  # a connector error without an os_error
-            return TwilioBusy(operation, f"the certificate of {error.host} is not trusted; nothing was sent")
-        case aiohttp.ClientConnectorError():
-            why = fit(str(error.strerror or error.os_error))
-            return TwilioBusy(operation, f"no connection to {error.host}:{error.port}; nothing was sent: {why}")
-        case aiohttp.ClientHttpProxyError():
-            return TwilioBusy(operation, f"the proxy refused the connection with {error.status}; nothing was sent")
+        case NotSent():
+            why = f": {fit(error.why)}" if error.why else ""
+            return TwilioBusy(operation, f"{error.what}; nothing was sent{why}")
         case TimeoutError():
             return TwilioUncertain(operation, f"Twilio did not answer within {patience:g} s")
         case _:
@@ -101,17 +77,9 @@ def seconds_to_wait(header: str, now: datetime) -> float | None:
 def _flaw(answer: Answer) -> str:
     if answer.is_cut:
         return f"Twilio's answer has more than {len(answer.body)} bytes"
-    if answer.body and _json_object(answer.body) is None:
+    if answer.body and answer.said is None:
         return "Twilio's answer is no JSON object"
     return ""
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _code(found: object) -> int:

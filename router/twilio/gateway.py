@@ -1,9 +1,8 @@
-"""The verbs that swap, way back, check of flows and plugins ask of Twilio: the official SDK on our transport."""
+"""The verbs that swap, way back, check of flows and plugins ask of Twilio: paths, forms, and what may be repeated."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 from dataclasses import dataclass, field
@@ -11,19 +10,25 @@ from datetime import UTC
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from urllib.parse import quote
 
-from twilio.base.exceptions import TwilioException
-from twilio.rest import Client
-
-from router import __version__
 from router.clock import Clock
 from router.errors import SettingsError, TwilioError, TwilioRefused, TwilioUncertain
 from router.model.request import TwilioRequest
 from router.model.sids import checked_sid, is_sid
 from router.model.twilio import NOTHING
-from router.twilio.reading import attributes_of, attributes_text, execution_of, flow_of, message_of, webhook_of
+from router.twilio.account import Account
+from router.twilio.reading import (
+    attributes_of,
+    attributes_text,
+    execution_of,
+    flow_of,
+    message_of,
+    page_of,
+    webhook_of,
+)
 from router.twilio.retry import pause_before_repeat
-from router.twilio.transport import OPERATION, Limits, RequestRecord, Transport
+from router.twilio.transport import Limits, RequestRecord, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from router.model.gateway import Message
     from router.model.twilio import Fields
     from router.model.webhook import ScopedWebhook, WebhookSpec
+    from router.twilio.reading import Record
 
 Found = TypeVar("Found")
 
@@ -42,6 +48,9 @@ NO_WEBHOOK: Final = 50360
 NOT_FOUND: Final = 20404
 GONE: Final = frozenset({NO_WEBHOOK, NOT_FOUND})
 """What Twilio says of a webhook, or of anything else, that is not there (docs/twilio.md, ERROR-CODES)."""
+
+_CONVERSATIONS: Final = "https://conversations.twilio.com/v1"
+_STUDIO: Final = "https://studio.twilio.com/v2"
 
 _PUBLISHED: Final = "LatestPublished"
 """What the newest published revision of a flow is called in place of its number (docs/twilio.md, FLOW-REVISIONS)."""
@@ -54,10 +63,7 @@ PLUGINS_SHARE: Final = 0.3
 
 _LIMITS: Final = Limits()
 _CLOCK: Final = Clock()
-_ENDED: Final = "ended"
 _LABEL: Final = re.compile(r"[a-z0-9-]*")
-_UNREADABLE: Final = (TwilioException, LookupError, TypeError, ValueError, AttributeError)
-"""What the SDK raises where an answer does not have the shape that it expects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +116,12 @@ class TwilioGateway:
         for name, value in (("TWILIO_EDGE", credentials.edge), ("TWILIO_REGION", credentials.region)):
             if not _LABEL.fullmatch(value):
                 raise SettingsError(f"{name}: expected lower-case letters, digits and '-', such as 'dublin' or 'ie1'")
-        username, password = credentials.login
+        login = credentials.login
         self._clock = clock
         self._chance = chance
         self._turns = asyncio.Semaphore(max(1, int(limits.connections * PLUGINS_SHARE)))
-        self._transport = Transport(base_url=base_url, limits=limits, clock=clock, on_request=on_request)
-        client = Client(
-            username,
-            password,
-            credentials.account_sid,
-            region=credentials.region or None,
-            edge=credentials.edge or None,
-            http_client=self._transport,
-            environment={"TWILIO_ACCOUNT_SID": credentials.account_sid},  # an empty one would mean os.environ
-            user_agent_extensions=[f"handover-router/{__version__}"],
-        )
-        self._client = client
-        # Named here and not at the first call: the SDK imports the resources when they are first named.
-        self._services = client.conversations.v1.services
-        self._flows = client.studio.v2.flows
+        account = Account(login, credentials.account_sid, edge=credentials.edge, region=credentials.region)
+        self._transport = Transport(account, base_url=base_url, limits=limits, clock=clock, on_request=on_request)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -139,21 +132,21 @@ class TwilioGateway:
 
     async def list_webhooks(self, conversation: ConversationRef) -> Sequence[ScopedWebhook]:
         """List the scoped webhooks, all of them, in Twilio's order."""
-        webhooks = self._at(conversation).webhooks
-        # Without a limit: the SDK makes one into a PageSize that Twilio does not allow (docs/twilio.md, WEBHOOK-PAGES).
-        found = await self._ask("list_webhooks", webhooks.list_async)
-        return [webhook_of("list_webhooks", webhook) for webhook in found]
+        # Without a PageSize: Twilio allows no larger page than it gives by itself (docs/twilio.md, WEBHOOK-PAGES).
+        found = await self._list("list_webhooks", f"{_at(conversation)}/Webhooks")
+        return [webhook_of("list_webhooks", record) for record in found]
 
     async def create_webhook(
         self, conversation: ConversationRef, spec: WebhookSpec, replay_after: int | None = None
     ) -> ScopedWebhook:
         """Create one; repeated only where Twilio did not take the request up: a second would be a second responder."""
-        webhooks = self._at(conversation).webhooks
-        wanted = _configuration(spec)
+        form = _configuration(spec)
         if replay_after is not None:
-            wanted["configuration_replay_after"] = replay_after
-        found = await self._ask("create_webhook", lambda: webhooks.create_async(**wanted), is_safe_to_repeat=False)
-        return webhook_of("create_webhook", found)
+            form["Configuration.ReplayAfter"] = str(replay_after)
+        url = f"{_at(conversation)}/Webhooks"
+        return webhook_of(
+            "create_webhook", await self._ask("create_webhook", "POST", url, form, is_safe_to_repeat=False)
+        )
 
     async def redirect_webhook(self, conversation: ConversationRef, sid: str, flow: str) -> ScopedWebhook:
         """Point a studio webhook at another flow; repeated only where Twilio did not take the request up.
@@ -161,11 +154,10 @@ class TwilioGateway:
         After a lost answer the caller decides: the request may take effect late, and overrule what came after it. That
         something is not found is taken for the webhook's word: whether there is a conversation, a list tells.
         """
-        webhook = self._at(conversation).webhooks(checked_sid("WH", sid))
-        flow = checked_sid("FW", flow)
-        update = partial(webhook.update_async, configuration_flow_sid=flow)
+        url = f"{_at(conversation)}/Webhooks/{checked_sid('WH', sid)}"
+        form = {"Configuration.FlowSid": checked_sid("FW", flow)}
         try:
-            found = await self._ask("redirect_webhook", update, is_safe_to_repeat=False)
+            found = await self._ask("redirect_webhook", "POST", url, form, is_safe_to_repeat=False)
         except TwilioRefused as error:
             if error.code != NOT_FOUND:
                 raise
@@ -176,23 +168,22 @@ class TwilioGateway:
 
     async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:
         """Delete one; that it is gone already is success."""
-        webhook = self._at(conversation).webhooks(checked_sid("WH", sid))
+        url = f"{_at(conversation)}/Webhooks/{checked_sid('WH', sid)}"
         try:
-            await self._ask("delete_webhook", webhook.delete_async)
+            await self._ask("delete_webhook", "DELETE", url)
         except TwilioRefused as error:
             if not _is_gone(error):
                 raise
 
     async def newest_message(self, conversation: ConversationRef) -> Message | None:
         """Fetch the newest message, or None where there is none yet."""
-        messages = self._at(conversation).messages
-        found = await self._ask("newest_message", lambda: messages.list_async(order="desc", limit=1, page_size=1))
+        found = await self._list("newest_message", f"{_at(conversation)}/Messages?Order=desc&PageSize=1", most=1)
         return message_of("newest_message", found[0]) if found else None
 
     async def fetch_attributes(self, conversation: ConversationRef) -> Mapping[str, Any]:
         """Fetch the conversation's attributes; raises TwilioUncertain where they are no JSON object."""
-        found = await self._ask("fetch_attributes", self._at(conversation).fetch_async)
-        return attributes_of("fetch_attributes", found.attributes)
+        found = await self._ask("fetch_attributes", "GET", _at(conversation))
+        return attributes_of("fetch_attributes", found.get("attributes"))
 
     async def change_attributes(
         self,
@@ -205,32 +196,32 @@ class TwilioGateway:
         Twilio takes them as a whole and merges nothing, so a repeat reads them anew and loses nobody's
         (docs/twilio.md, ATTRIBUTES); no webhook is called (docs/twilio.md, REST-EVENTS).
         """
-        there = self._at(conversation)
+        there = _at(conversation)
         known = read
 
         async def write() -> None:
             nonlocal known
             now, known = known, None
             if now is None:
-                found = await _ask_once("fetch_attributes", there.fetch_async)
-                now = attributes_of("fetch_attributes", found.attributes)
-            await there.update_async(attributes=attributes_text("change_attributes", change(now)))
+                found = (await self._transport.ask("fetch_attributes", "GET", there)).said or {}
+                now = attributes_of("fetch_attributes", found.get("attributes"))
+            form = {"Attributes": attributes_text("change_attributes", change(now))}
+            await self._transport.ask("change_attributes", "POST", there, form=form)
 
-        await self._ask("change_attributes", write)
+        await self._repeat(write)
 
     async def newest_revision(self, flow: str) -> FlowRevision | None:
         """Fetch a flow as it was last saved; None where there is none of this SID."""
-        return await self._revision("newest_revision", self._flows(checked_sid("FW", flow)))
+        return await self._revision("newest_revision", _flow(flow))
 
     async def published_revision(self, flow: str) -> FlowRevision | None:
         """Fetch a flow as it runs for real, whatever was saved since; None where it was never published."""
-        return await self._revision("published_revision", self._flows(checked_sid("FW", flow)).revisions(_PUBLISHED))
+        return await self._revision("published_revision", f"{_flow(flow)}/Revisions/{_PUBLISHED}")
 
     async def fetch_execution(self, flow: str, sid: str) -> Execution | None:
         """Fetch a run of ``flow``; None where Twilio knows none of this SID."""
-        run = self._run(flow, sid)
         try:
-            return execution_of("fetch_execution", await self._ask("fetch_execution", run.fetch_async))
+            return execution_of("fetch_execution", await self._ask("fetch_execution", "GET", _run(flow, sid)))
         except TwilioRefused as error:
             if not _is_gone(error):
                 raise
@@ -238,12 +229,10 @@ class TwilioGateway:
 
     async def active_executions(self, flow: str, since: datetime) -> Sequence[Execution]:
         """List the runs of ``flow`` that began at ``since`` or later and have not ended, of MOST_EXECUTIONS at most."""
-        runs = self._flows(checked_sid("FW", flow)).executions
-        begin = since.astimezone(UTC)  # the SDK would drop any other zone (docs/twilio.md, SDK-TIMES)
-        found = await self._ask(
-            "active_executions", lambda: runs.list_async(date_created_from=begin, limit=MOST_EXECUTIONS)
-        )
-        read = [execution_of("active_executions", run) for run in found]
+        begin = quote(f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        url = f"{_flow(flow)}/Executions?DateCreatedFrom={begin}&PageSize={MOST_EXECUTIONS}"
+        found = await self._list("active_executions", url, most=MOST_EXECUTIONS)
+        read = [execution_of("active_executions", record) for record in found]
         return [run for run in read if run.is_active]
 
     async def end_execution(self, flow: str, sid: str) -> None:
@@ -251,9 +240,8 @@ class TwilioGateway:
 
         How Twilio answers to a second end is not said (docs/twilio.md, END-EXECUTION): where it refuses, we look.
         """
-        run = self._run(flow, sid)
         try:
-            await self._ask("end_execution", lambda: run.update_async(status=_ENDED))
+            await self._ask("end_execution", "POST", _run(flow, sid), {"Status": "ended"})
         except TwilioRefused:
             found = await self.fetch_execution(flow, sid)
             if found is not None and found.is_active:
@@ -265,37 +253,49 @@ class TwilioGateway:
 
         async def send() -> Any:
             async with self._turns:
-                return await self._client.request_async(asked.method, asked.url, params=asked.query, data=asked.form)
+                answer = await self._transport.ask(
+                    "plugin", asked.method, asked.url, form=asked.form, query=asked.query
+                )
+                return answer.said
 
-        answer = await self._ask("plugin", send, is_safe_to_repeat=asked.method != "POST")
-        return json.loads(answer.text) if answer.text else None
+        return await self._repeat(send, is_safe_to_repeat=asked.method != "POST")
 
-    async def _revision(self, operation: str, resource: Any) -> FlowRevision | None:
+    async def _revision(self, operation: str, url: str) -> FlowRevision | None:
         try:
-            return flow_of(operation, await self._ask(operation, resource.fetch_async))
+            return flow_of(operation, await self._ask(operation, "GET", url))
         except TwilioRefused as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
 
-    def _run(self, flow: str, sid: str) -> Any:
-        return self._flows(checked_sid("FW", flow)).executions(checked_sid("FN", sid))
-
-    def _at(self, conversation: ConversationRef) -> Any:
-        """Name the conversation to the SDK, which puts SIDs into the path as they are (docs/twilio.md, SDK-PATH)."""
-        service = self._services(checked_sid("IS", conversation.service))
-        return service.conversations(checked_sid("CH", conversation.sid))
-
     async def _ask(
-        self, operation: str, request: Callable[[], Awaitable[Found]], *, is_safe_to_repeat: bool = True
-    ) -> Found:
+        self, operation: str, method: str, url: str, form: Fields = NOTHING, *, is_safe_to_repeat: bool = True
+    ) -> Record:
+        """Ask for one record, which is empty where Twilio says nothing of it."""
+        ask = partial(self._transport.ask, operation, method, url, form=form)
+        return (await self._repeat(ask, is_safe_to_repeat=is_safe_to_repeat)).said or {}
+
+    async def _list(self, operation: str, url: str, most: int = 0) -> Sequence[Record]:
+        """List all records, or ``most`` of them, over as many pages as that takes."""
+
+        async def read() -> Sequence[Record]:
+            found: list[Record] = []
+            following = url
+            while following and not (most and len(found) >= most):
+                records, following = page_of(operation, await self._transport.ask(operation, "GET", following))
+                found += records
+            return found[:most] if most else found
+
+        return await self._repeat(read)
+
+    async def _repeat(self, request: Callable[[], Awaitable[Found]], *, is_safe_to_repeat: bool = True) -> Found:
         """Ask Twilio, and ask again where the policy lets us (``router/twilio/retry.py``)."""
         attempt = 0
         doubt: TwilioUncertain | None = None
         while True:
             attempt += 1
             try:
-                return await _ask_once(operation, request)
+                return await request()
             except TwilioError as error:
                 if isinstance(error, TwilioUncertain):
                     doubt = error
@@ -308,26 +308,30 @@ class TwilioGateway:
             await self._clock.sleep(pause)
 
 
-async def _ask_once(operation: str, request: Callable[[], Awaitable[Found]]) -> Found:
-    named = OPERATION.set(operation)
-    try:
-        return await request()
-    except _UNREADABLE as error:
-        raise TwilioUncertain(operation, "Twilio's answer has not the shape that it should have") from error
-    finally:
-        OPERATION.reset(named)
-
-
 def _is_gone(error: TwilioRefused) -> bool:
     return error.status == HTTPStatus.NOT_FOUND or error.code in GONE
 
 
-def _configuration(spec: WebhookSpec) -> dict[str, Any]:
+def _at(conversation: ConversationRef) -> str:
+    service, sid = checked_sid("IS", conversation.service), checked_sid("CH", conversation.sid)
+    return f"{_CONVERSATIONS}/Services/{service}/Conversations/{sid}"
+
+
+def _flow(flow: str) -> str:
+    return f"{_STUDIO}/Flows/{checked_sid('FW', flow)}"
+
+
+def _run(flow: str, sid: str) -> str:
+    return f"{_flow(flow)}/Executions/{checked_sid('FN', sid)}"
+
+
+def _configuration(spec: WebhookSpec) -> dict[str, str | Sequence[str]]:
     wanted = {
-        "configuration_url": spec.url,
-        "configuration_method": spec.method.lower(),  # shown back in capitals at times, taken in small letters
-        "configuration_filters": list(spec.filters),
-        "configuration_triggers": list(spec.triggers),
-        "configuration_flow_sid": spec.flow,
+        "Target": str(spec.target),
+        "Configuration.Url": spec.url,
+        "Configuration.Method": spec.method.lower(),  # shown back in capitals at times, taken in small letters
+        "Configuration.Filters": spec.filters,
+        "Configuration.Triggers": spec.triggers,
+        "Configuration.FlowSid": spec.flow,
     }
-    return {"target": str(spec.target)} | {name: value for name, value in wanted.items() if value}
+    return {name: value for name, value in wanted.items() if value}

@@ -1,9 +1,10 @@
-"""From the SDK's records to the model's values and back, with every doubt raised as an error. Pure."""
+"""From Twilio's records to the model's values and back, with every doubt raised as an error. Pure."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from router.errors import TwilioRefused, TwilioUncertain
 from router.model.execution import Execution
@@ -14,7 +15,12 @@ from router.model.sids import is_sid
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from router.twilio.wire.answer import Answer
+
+Record: TypeAlias = "Mapping[str, Any]"
+"""What Twilio says of one thing: a JSON object."""
 
 LARGEST_ATTRIBUTES: Final = 16 * 1024
 """Bytes that a conversation's attributes may have (docs/twilio.md, ATTRIBUTES)."""
@@ -23,40 +29,58 @@ TOO_LONG: Final = 50303
 NOT_JSON: Final = 50304
 
 
-def webhook_of(operation: str, found: Any) -> ScopedWebhook:
+def page_of(operation: str, answer: Answer) -> tuple[Sequence[Record], str]:
+    """Read a page of a list, and the address of the next page, which is empty where it is the last.
+
+    Raises TwilioUncertain where it is no page.
+    """
+    try:
+        meta = (answer.said or {})["meta"]
+        records, following = (answer.said or {})[meta["key"]], meta.get("next_page_url") or ""
+        is_page = answer.status == HTTPStatus.OK and isinstance(records, list) and isinstance(following, str)
+    except (LookupError, TypeError, AttributeError):
+        is_page = False
+    if not is_page or not all(isinstance(record, dict) for record in records):
+        raise TwilioUncertain(operation, "Twilio's answer has not the shape that it should have")
+    return records, following
+
+
+def webhook_of(operation: str, found: Record) -> ScopedWebhook:
     """Read a webhook; raises TwilioUncertain where it has no SID or no configuration to read."""
-    configuration = found.configuration
-    if not is_sid("WH", found.sid) or not isinstance(configuration, dict):
+    sid, configuration = found.get("sid", ""), found.get("configuration")
+    if not is_sid("WH", sid) or not isinstance(configuration, dict):
         raise TwilioUncertain(operation, "Twilio's answer shows a webhook without SID or configuration")
     spec = WebhookSpec(
-        target=found.target or "",
+        target=found.get("target") or "",
         url=configuration.get("url") or "",
         method=configuration.get("method") or "",
         filters=tuple(configuration.get("filters") or ()),
         triggers=tuple(configuration.get("triggers") or ()),
         flow=configuration.get("flow_sid") or "",
     )
-    return ScopedWebhook(found.sid, spec)
+    return ScopedWebhook(sid, spec)
 
 
-def message_of(operation: str, found: Any) -> Message:
+def message_of(operation: str, found: Record) -> Message:
     """Read a message; raises TwilioUncertain where it has no index."""
-    if not isinstance(found.index, int):
+    index = found.get("index")
+    if not isinstance(index, int):
         raise TwilioUncertain(operation, "Twilio's answer shows a message without index")
-    return Message(index=found.index, author=found.author or "", participant=found.participant_sid or "")
+    return Message(index=index, author=found.get("author") or "", participant=found.get("participant_sid") or "")
 
 
-def flow_of(operation: str, found: Any) -> FlowRevision:
+def flow_of(operation: str, found: Record) -> FlowRevision:
     """Read a flow or a revision of one; raises TwilioUncertain where its owner or its trigger cannot be read."""
     try:
-        starts = _starts(found.definition)
+        starts = _starts(found["definition"])
     except (LookupError, TypeError, AttributeError):
         starts = None
-    if starts is None or not is_sid("AC", found.account_sid):
+    owner = found.get("account_sid", "")
+    if starts is None or not is_sid("AC", owner):
         raise TwilioUncertain(operation, "Twilio's answer shows a flow without account or definition")
-    is_valid = found.valid is not False  # it may be null, which says nothing
-    errors = () if is_valid else tuple(_complaint(each) for each in found.errors or ())
-    return FlowRevision(found.account_sid, found.status == "published", is_valid, errors, starts)
+    is_valid = found.get("valid") is not False  # it may be null, which says nothing
+    errors = () if is_valid else tuple(_complaint(each) for each in found.get("errors") or ())
+    return FlowRevision(owner, found.get("status") == "published", is_valid, errors, starts)
 
 
 def _starts(definition: Mapping[str, Any]) -> dict[str, str]:
@@ -73,12 +97,12 @@ def _complaint(error: object) -> str:
     return fit(said or json.dumps(error, ensure_ascii=False))
 
 
-def execution_of(operation: str, found: Any) -> Execution:
+def execution_of(operation: str, found: Record) -> Execution:
     """Read a run of a flow; raises TwilioUncertain where it has no SIDs, or a status that is neither of the two."""
-    is_known = is_sid("FN", found.sid) and is_sid("FW", found.flow_sid)
-    if not is_known or found.status not in ("active", "ended"):
+    sid, flow, status = found.get("sid", ""), found.get("flow_sid", ""), found.get("status")
+    if not is_sid("FN", sid) or not is_sid("FW", flow) or status not in ("active", "ended"):
         raise TwilioUncertain(operation, "Twilio's answer shows an execution without SID, flow or status")
-    return Execution(found.sid, found.flow_sid, found.contact_channel_address or "", found.status == "active")
+    return Execution(sid, flow, found.get("contact_channel_address") or "", status == "active")
 
 
 def attributes_of(operation: str, text: object) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ import pytest
 from router.config.online import check_online, named_flows
 from router.errors import TwilioBusy, TwilioRefused, TwilioUncertain
 from router.model.flow import CONVERSATION_EVENT, FlowRevision
-from router.twilio.faults import Answer, fault_of_answer
+from router.twilio.faults import fault_of_answer
+from router.twilio.wire.answer import Answer
 from tests.config.kit import FLOW, OTHER, loaded
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ import pytest
 
 from router.clock import Clock
 from router.errors import SettingsError, TwilioBusy, TwilioUncertain
+from router.twilio.account import Account
 from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.hosts import Hosts
 from router.twilio.transport import Limits, RequestRecord, Transport
 from tests.twilio.proxy import serving_proxy
 from tests.twilio.stub import (
@@ -129,10 +131,9 @@ async def test_no_proxy_and_base_url_go_without_a_proxy(
                 assert await gateway.list_webhooks(where) == []
         else:
             monkeypatch.setenv("no_proxy", "twilio.com")
-            transport = Transport(base_url="", limits=Limits(), clock=clock, on_request=ignore)
-            async with transport:
-                url = transport._address("x", "https://conversations.twilio.com/v1", None)
-                assert transport._proxy(url) is None
+            hosts = Hosts(Account(credentials.login, AC), "")
+            hosts.look_up_proxies()
+            assert hosts.find("https://conversations.twilio.com").peer.proxy is None
     assert proxy.heads == []
 
 
@@ -149,20 +150,20 @@ async def test_no_proxy_and_base_url_go_without_a_proxy(
 async def test_the_credentials_are_not_sent_to_another_host(credentials: Credentials, host: str) -> None:
     """The SDK follows a next page to any host and takes the credentials along; here only Twilio gets them."""
     records: list[RequestRecord] = []
-    async with Transport(base_url="", limits=Limits(), clock=Clock(), on_request=records.append) as transport:
+    account = Account(credentials.login, AC)
+    async with Transport(account, base_url="", limits=Limits(), clock=Clock(), on_request=records.append) as transport:
         with pytest.raises(TwilioUncertain, match="points to another host; nothing was sent there"):
-            await transport.request("GET", f"{host}/v1/Services", auth=credentials.login)
+            await transport.ask("list_webhooks", "GET", f"{host}/v1/Services")
     assert [record.status for record in records] == [0]
 
 
-async def test_the_form_is_encoded_as_twilio_wants_it(stub: Stub) -> None:
+async def test_the_form_is_encoded_as_twilio_wants_it(stub: Stub, credentials: Credentials) -> None:
     """Lists are repeated names and 0 is a value; an address may have a query already (WEBHOOK-FORM)."""
     stub.answers(Reply(b"", 204))
-    async with Transport(base_url=stub.url, limits=Limits(), clock=Clock(), on_request=ignore) as transport:
-        answer = await transport.request(
-            "POST", "https://x.twilio.com/v1?a=%20", params={"b": ["1", "ü"]}, data={"c": ["x", "y z"], "d": 0}
-        )
-    assert (answer.status_code, answer.text) == (204, "")
+    account = Account(credentials.login, AC)
+    async with Transport(account, base_url=stub.url, limits=Limits(), clock=Clock(), on_request=ignore) as transport:
+        form, query = {"c": ["x", "y z"], "d": "0"}, {"b": ["1", "ü"]}
+        answer = await transport.ask("plugin", "POST", "https://x.twilio.com/v1?a=%20", form=form, query=query)
+    assert (answer.status, answer.body) == (204, b"")
     assert stub.seen[0].target == "/v1?a=%20&b=1&b=%C3%BC"
     assert stub.seen[0].body == "c=x&c=y+z&d=0"
-    assert "Authorization" not in stub.seen[0].headers

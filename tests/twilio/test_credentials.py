@@ -13,7 +13,6 @@ from router.twilio.gateway import Credentials, TwilioGateway
 from tests.twilio.stub import (
     AC,
     EMPTY,
-    IS,
     Stub,
 )
 
@@ -77,16 +76,6 @@ def test_the_gateway_may_be_made_without_a_loop(credentials: Credentials) -> Non
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
     assert isinstance(TwilioGateway(credentials), TwilioGateway)
-
-
-async def test_the_transport_is_asynchronous_to_the_sdk(
-    gateway: TwilioGateway, where: ConversationRef, stub: Stub
-) -> None:
-    """The SDK refuses ``*_async`` on its default client with a RuntimeError (SDK-SYNC-CLIENT); on ours it works."""
-    with pytest.raises(RuntimeError, match="must be asynchronous"):
-        await Client("AC", "t").conversations.v1.services(IS).fetch_async()
-    stub.answers(EMPTY)
-    assert await gateway.list_webhooks(where) == []
 
 
 async def test_a_gateway_that_is_not_open_says_so(credentials: Credentials, where: ConversationRef) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,10 +129,10 @@ async def test_the_requests_are_described(stub: Stub, gateway: TwilioGateway) ->
 def test_an_execution_that_cannot_be_read_is_uncertain(changes: dict[str, Any]) -> None:
     """Whether it still runs decides when the agent comes back, so nothing is guessed."""
     with pytest.raises(TwilioUncertain, match="without SID, flow or status"):
-        execution_of("fetch_execution", SimpleNamespace(**execution_json() | changes))
+        execution_of("fetch_execution", execution_json() | changes)
 
 
 def test_an_execution_may_have_no_address() -> None:
     """Without one it is nobody's, which is no fault."""
-    found = execution_of("fetch_execution", SimpleNamespace(**execution_json(contact_channel_address=None)))
+    found = execution_of("fetch_execution", execution_json(contact_channel_address=None))
     assert found.address == ""

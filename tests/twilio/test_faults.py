@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import json
-import ssl
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
 from router.model.masking import fit
-from router.twilio.faults import Answer, fault_of_answer, fault_of_network, seconds_to_wait
+from router.twilio.faults import fault_of_answer, fault_of_network, seconds_to_wait
+from router.twilio.wire.answer import Answer, NotSent
 
 NOW = datetime(2026, 10, 5, 12, 0, 0, tzinfo=UTC)
 
@@ -181,8 +179,21 @@ def test_a_reset_is_uncertain() -> None:
 
 def test_a_certificate_that_is_not_trusted_is_busy() -> None:
     """Nothing is sent to a host that cannot prove its name."""
-    key: Any = SimpleNamespace(host="conversations.twilio.com", port=443, is_ssl=True)
-    error = aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError())
+    error = NotSent("the certificate of conversations.twilio.com is not trusted")
     found = fault_of_network("create_webhook", error, 2.0)
     assert isinstance(found, TwilioBusy)
     assert found.message == "the certificate of conversations.twilio.com is not trusted; nothing was sent"
+
+
+def test_why_there_is_no_connection_is_made_harmless() -> None:
+    """The words of the system or of a proxy come last, and fit a line."""
+    found = fault_of_network("create_webhook", NotSent("no connection to 127.0.0.1:1", "for\n+15550100123"), 2.0)
+    assert isinstance(found, TwilioBusy)
+    assert found.message == "no connection to 127.0.0.1:1; nothing was sent: for +…"
+
+
+def test_no_answer_in_time_is_uncertain() -> None:
+    """The request may have been taken up all the same."""
+    found = fault_of_network("create_webhook", TimeoutError(), 2.0)
+    assert isinstance(found, TwilioUncertain)
+    assert found.message == "Twilio did not answer within 2 s"

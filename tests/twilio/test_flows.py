@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,10 +62,6 @@ async def test_the_requests_are_described(stub: Stub, gateway: TwilioGateway) ->
     assert len(stub.seen) == 2
 
 
-def record(**changes: Any) -> SimpleNamespace:
-    return SimpleNamespace(**flow_json(**changes))
-
-
 @pytest.mark.parametrize(
     ("errors", "expected"),
     [
@@ -78,13 +73,13 @@ def record(**changes: Any) -> SimpleNamespace:
 )
 def test_why_a_flow_is_not_valid_is_read_in_any_shape(errors: Any, expected: tuple[str, ...]) -> None:
     """No shape is documented (FLOW-ERRORS): texts are taken where they are, and made fit for a line."""
-    found = flow_of("newest_revision", record(valid=False, errors=errors))
+    found = flow_of("newest_revision", flow_json(valid=False, errors=errors))
     assert (found.is_valid, found.errors) == (False, expected)
 
 
 def test_what_twilio_does_not_say_is_no_fault() -> None:
     """``valid`` may be null, as for revisions in a list; errors count only where it is false."""
-    found = flow_of("newest_revision", record(valid=None, errors=["x"]))
+    found = flow_of("newest_revision", flow_json(valid=None, errors=["x"]))
     assert (found.is_valid, found.errors) == (True, ())
 
 
@@ -101,7 +96,7 @@ def test_what_twilio_does_not_say_is_no_fault() -> None:
 )
 def test_the_trigger_is_the_initial_state(definition: Any, starts: dict[str, str]) -> None:
     """Only what leads from there to a widget starts the flow (TRIGGER)."""
-    assert flow_of("newest_revision", record(definition=definition)).starts == starts
+    assert flow_of("newest_revision", flow_json(definition=definition)).starts == starts
 
 
 @pytest.mark.parametrize(
@@ -118,4 +113,4 @@ def test_the_trigger_is_the_initial_state(definition: Any, starts: dict[str, str
 def test_a_flow_that_cannot_be_read_is_uncertain(changes: dict[str, Any]) -> None:
     """Without owner or definition nothing can be said of a flow, neither good nor bad."""
     with pytest.raises(TwilioUncertain, match="without account or definition"):
-        flow_of("newest_revision", record(**changes))
+        flow_of("newest_revision", flow_json(**changes))

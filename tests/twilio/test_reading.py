@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ from router.twilio.reading import attributes_of, attributes_text, message_of, we
 from tests.twilio.stub import FW, WH
 
 
-def webhook(**changes: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{"sid": WH, "target": "webhook", "configuration": {}} | changes)
+def webhook(**changes: Any) -> dict[str, Any]:
+    return {"sid": WH, "target": "webhook", "configuration": {}} | changes
 
 
 def test_a_webhook_keeps_what_is_needed_to_put_it_back() -> None:
@@ -41,7 +40,7 @@ def test_what_twilio_leaves_out_is_empty() -> None:
 @pytest.mark.parametrize(
     "found", [webhook(sid=None), webhook(sid="WH1"), webhook(sid=WH + "\n"), webhook(configuration=None)]
 )
-def test_a_webhook_without_sid_or_configuration_is_uncertain(found: SimpleNamespace) -> None:
+def test_a_webhook_without_sid_or_configuration_is_uncertain(found: dict[str, Any]) -> None:
     """An answer that does not show the webhook is no proof that there is one."""
     with pytest.raises(TwilioUncertain, match="without SID or configuration"):
         webhook_of("create_webhook", found)
@@ -49,7 +48,7 @@ def test_a_webhook_without_sid_or_configuration_is_uncertain(found: SimpleNamesp
 
 def test_a_message_is_read() -> None:
     """Index 0 is an index; a message by REST has no participant."""
-    found = SimpleNamespace(index=0, author=None, participant_sid=None)
+    found = {"index": 0, "author": None, "participant_sid": None}
     assert message_of("newest_message", found) == Message(0, "", "")
 
 
@@ -57,7 +56,7 @@ def test_a_message_is_read() -> None:
 def test_a_message_without_index_is_uncertain(index: object) -> None:
     """A replay needs the index, so a message without one is not guessed at."""
     with pytest.raises(TwilioUncertain, match="without index"):
-        message_of("newest_message", SimpleNamespace(index=index, author="a", participant_sid="MB"))
+        message_of("newest_message", {"index": index, "author": "a", "participant_sid": "MB"})
 
 
 def test_attributes_are_read() -> None:

@@ -1,0 +1,130 @@
+"""The connections that are open: so many at the most, lent to one request at a time, and kept for the next."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from router.twilio.wire.answer import NotSent
+from router.twilio.wire.connection import Connection
+
+if TYPE_CHECKING:
+    from router.twilio.wire.answer import Answer
+    from router.twilio.wire.dialler import Dialler
+    from router.twilio.wire.peer import Peer
+
+IDLE: Final = 15.0
+"""Seconds that a connection is kept for without a request."""
+
+
+class Pool:
+    """Lends connections: the one that was used last goes first, and who waits for one gets it in turn.
+
+    There are ``most`` of them; ``patience`` is how many seconds one may take to come, ``longest`` how many bytes of an
+    answer's body are read. It is made and used inside the event loop.
+    """
+
+    def __init__(self, dialler: Dialler, *, most: int, patience: float, longest: int, idle: float = IDLE) -> None:
+        self._dialler = dialler
+        self._most = most
+        self._patience = patience
+        self._longest = longest
+        self._idle_for = idle
+        self._loop = asyncio.get_running_loop()
+        self._places = asyncio.Semaphore(most)
+        self._lent = 0
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._is_open = True
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+
+    async def exchange(self, peer: Peer, request: bytes, seconds: float) -> Answer:
+        """Send ``request`` to ``peer`` once, and give its answer, within ``seconds`` for all.
+
+        Raises NotSent where no connection came about, and an OSError where there is no answer: then nobody knows what
+        became of the request.
+        """
+        until = self._loop.time() + seconds
+        connection = None if self._places.locked() else self._kept(peer)
+        if connection is None:
+            connection = await self._come_by(peer)
+        else:
+            await self._take_place()  # there is one, so this does not wait
+        try:
+            return await connection.exchange(request, until)
+        finally:
+            self._give_back(connection)
+
+    async def close(self) -> None:
+        """Close all connections, whatever is under way on them."""
+        self._is_open = False
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in tuple(self._open):
+            connection.abort()
+        await self._is_empty.wait()
+
+    async def _come_by(self, peer: Peer) -> Connection:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._take_place()
+                try:
+                    return self._kept(peer) or await self._dial(peer)
+                except BaseException:
+                    self._free_place()
+                    raise
+        except TimeoutError as error:
+            raise NotSent("no connection to Twilio in time") from error
+
+    async def _dial(self, peer: Peer) -> Connection:
+        while self._idle and self._lent + len(self._idle) > self._most:
+            self._idle.pop(0).abort()
+        connection = await self._dialler.dial(peer, partial(Connection, peer, self._longest, self._forget))
+        if not (self._is_open and connection.is_ready):
+            connection.abort()
+            raise NotSent(f"no connection to {peer.host}:{peer.port}", "it was closed at once")
+        self._open.add(connection)
+        self._is_empty.clear()
+        return connection
+
+    def _kept(self, peer: Peer) -> Connection | None:
+        for place in range(len(self._idle) - 1, -1, -1):
+            if self._idle[place].peer is peer:
+                connection = self._idle.pop(place)
+                if connection.is_ready and connection.is_quiet:
+                    return connection
+                connection.abort()
+        return None
+
+    def _give_back(self, connection: Connection) -> None:
+        self._free_place()
+        if connection.is_ready and self._is_open:
+            connection.idle_since = self._loop.time()
+            self._idle.append(connection)
+            if self._sweep is None:
+                self._sweep = self._loop.call_later(self._idle_for, self._drop_idle)
+
+    def _drop_idle(self) -> None:
+        now = self._loop.time()
+        while self._idle and self._idle[0].idle_since + self._idle_for <= now:
+            self._idle.pop(0).abort()
+        due = self._idle[0].idle_since + self._idle_for if self._idle else None
+        self._sweep = None if due is None else self._loop.call_at(due, self._drop_idle)
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._open:
+            self._is_empty.set()
+
+    async def _take_place(self) -> None:
+        await self._places.acquire()
+        self._lent += 1
+
+    def _free_place(self) -> None:
+        self._lent -= 1
+        self._places.release()
