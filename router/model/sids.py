@@ -1,4 +1,4 @@
-"""SIDs, checked once, by full match: the SDK puts path parts into URLs unescaped (docs/twilio.md, SDK-PATH)."""
+"""SIDs, checked once, by full match: they go into URLs unescaped, as with the SDK (docs/twilio.md, SDK-PATH)."""
 
 from __future__ import annotations
 

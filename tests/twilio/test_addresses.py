@@ -51,6 +51,9 @@ async def test_the_base_url_replaces_scheme_and_host(
         "http://a#b",
         "http://a b",
         "http://a:x",
+        "http://a:99999",
+        "http://a/ü",
+        "http://a/\0",
     ],
 )
 def test_a_base_url_that_cannot_be_right_is_refused(credentials: Credentials, url: str) -> None:

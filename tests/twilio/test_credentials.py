@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_token_authenticates(stub: Stub, gateway: TwilioGateway, where: ConversationRef) -> None:
-    """Aiohttp warns of its auth argument (SDK-AUTH-WARNING), and warnings are errors here: the header is ours."""
+    """The SDK's way warns (SDK-AUTH-WARNING), and warnings are errors here: the header is ours."""
     stub.answers(EMPTY)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

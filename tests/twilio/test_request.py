@@ -1,4 +1,4 @@
-"""What plugins ask of Twilio: by the SDK's client, so with our credentials, and to Twilio alone."""
+"""What plugins ask of Twilio: with our credentials, and to Twilio alone."""
 
 from __future__ import annotations
 

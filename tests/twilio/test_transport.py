@@ -257,7 +257,7 @@ async def test_nothing_is_logged(
     assert [record.name for record in caplog.records if not record.name.startswith("asyncio")] == []
     await asyncio.sleep(0)  # the loop itself holds the last one until then
     gc.collect()
-    assert [each for each in gc.get_objects() if isinstance(each, Answer)] == []
+    assert [each for each in gc.get_objects() if isinstance(each, Answer) and "webhooks" in str(each.said)] == []
 
 
 @pytest.mark.parametrize("reply", [EMPTY, Reply(error_json(50000), 400), Reply(cut=True)])

@@ -71,6 +71,9 @@ class Connection(asyncio.Protocol):
         transport.write(request)
         try:
             return await answer
+        except BaseException:
+            self.is_ready = False  # also where a whole answer came just when the caller left
+            raise
         finally:
             timer.cancel()
             self._answer = None
@@ -129,7 +132,7 @@ class Connection(asyncio.Protocol):
         if name in _FRAMING:
             self._is_framed = True
         elif name in _KEPT and not self._has_head:
-            self._headers.setdefault(_KEPT[name], value.decode("latin-1"))
+            self._headers.setdefault(_KEPT[name], value.strip(b" \t").decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Take note of the status, and whether the connection may be used again."""

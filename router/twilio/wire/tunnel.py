@@ -41,10 +41,10 @@ class Tunnel(asyncio.Protocol):
         if not end and len(head) <= LONGEST_HEAD:
             return
         status = _STATUS.match(head)
-        if status is None or not end or surplus:
-            self._finish(NotSent("the proxy answers with something else than HTTP"))
-        elif not status[1].startswith(b"2"):
+        if status is not None and not status[1].startswith(b"2"):
             self._finish(NotSent(f"the proxy refused the connection with {status[1].decode()}"))
+        elif status is None or not end or surplus:
+            self._finish(NotSent("the proxy answers with something else than HTTP"))
         else:
             self._finish(None)
 

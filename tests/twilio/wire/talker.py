@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -41,7 +43,9 @@ class Line:
                 pass
 
     def reset(self) -> None:
-        """Break it off."""
+        """Break it off, without an end."""
+        at_once = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         self.writer.transport.abort()
 
 
@@ -79,7 +83,7 @@ async def talking(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
     finally:
         server.close()
         for line in talker.lines:
-            line.reset()
+            line.writer.transport.abort()
         await server.wait_closed()
 
 
