@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def new_handover_id() -> str:
     """Name a handover as Twilio names things: two capitals and 32 hex digits."""
-    return f"HO{uuid.uuid4().hex}"
+    return f"HO{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -102,7 +101,7 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
             uses, listed = found.route.plugins, desk.routes.flow_sid
             handover = await desk.plugins.before_swap(found.handover, uses, listed, desk.twilio)
             await case.note_wish(handover.flow, handover.message)
-            found = replace(found, handover=handover)
+            found = found.about(handover)
             swap = await _prepare(case, found, desk)
             attached = await swap.attach(case.note_removed, _around(found, desk))
     except Withdrawn:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger, Processor
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 
 def new_log(stream: TextIO) -> FilteringBoundLogger:
     """Make a logger that writes to ``stream``."""
-    renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer: Processor = _as_json
     if stream.isatty():
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     log: FilteringBoundLogger = structlog.wrap_logger(
@@ -27,9 +30,12 @@ def new_log(stream: TextIO) -> FilteringBoundLogger:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(0),
-        cache_logger_on_first_use=False,
-    )
+    ).bind()  # once for all: what is not bound is put together anew for each line
     return log
+
+
+def _as_json(_log: object, _method: str, event: EventDict) -> str:
+    return _ENCODER.encode(event)
 
 
 def hear_libraries(log: FilteringBoundLogger) -> None:

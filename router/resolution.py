@@ -36,7 +36,12 @@ class Resolved:
 
     def named(self, handover_id: str) -> Resolved:
         """Give the same under the id of a row that is gone on with."""
-        return dataclasses.replace(self, handover=dataclasses.replace(self.handover, id=handover_id))
+        is_own = self.handover.id == handover_id
+        return self if is_own else self.about(dataclasses.replace(self.handover, id=handover_id))
+
+    def about(self, handover: Handover) -> Resolved:
+        """Give the same with what the guards have made of the handover."""
+        return self if handover is self.handover else dataclasses.replace(self, handover=handover)
 
     def tell(self, outcome: Outcome, key: str, detail: str = "") -> Answer:
         """Tell how it ended, with the sentence that the route has under ``key``."""
@@ -97,13 +102,15 @@ def refusal(
     call: ToolCall, tool: Tool, handover_id: str, outcome: Outcome, key: str, detail: str = "", *, intent: str = ""
 ) -> Answer:
     """Refuse ``call`` with the sentence that its tool has under ``key``."""
-    sentence = render(getattr(tool.route.messages, key), _words(call, tool, intent), inputs_of(call, tool))
+    words = _words(call, tool, intent) | {"known": ", ".join(tool.intents)}
+    sentence = render(getattr(tool.route.messages, key), words, inputs_of(call, tool))
     return Answer(outcome, sentence, handover_id, tool.path, detail=detail, key=key)
 
 
 def inputs_of(call: ToolCall, tool: Tool) -> dict[str, Any]:
     """Put together what the call gives: the URL's value wins over the body's of the same name."""
-    given = {name: value for name, value in call.body_inputs.items() if name not in reserved(tool)}
+    taken = reserved(tool)
+    given = {name: value for name, value in call.body_inputs.items() if name not in taken}
     return given | dict(call.url_inputs)
 
 
@@ -120,8 +127,7 @@ def reserved(tool: Tool) -> frozenset[str]:
 
 
 def _words(call: ToolCall, tool: Tool, intent: str) -> dict[str, str]:
-    known = ", ".join(tool.intents)
-    return {"tool": tool.path, "intent": intent, "identity": str(call.identity or ""), "known": known}
+    return {"tool": tool.path, "intent": intent, "identity": str(call.identity or "")}
 
 
 def _set_by_url(call: ToolCall, tool: Tool, name: str) -> str:

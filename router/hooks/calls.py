@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from router.hooks.registry import Registry
     from router.model.routes import PluginUse
 
+_CONFIG: Final = "config"
+
 _OPEN: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
     {Handover: ("inputs",), ToolCall: ("url_inputs", "body_inputs")}
 )
@@ -60,10 +62,12 @@ class Call:
 
     def with_given(self, given: Mapping[str, Any]) -> Any:
         """Call the implementation with those of the given values that it asks for."""
-        values = {**given, "config": MappingProxyType(_copied(self._config))}
-        wanted = [handed(values[name]) for name in self.impl.argnames]
-        named = {name: handed(values[name]) for name in self.impl.kwargnames if name in values}
-        return self.impl.function(*wanted, **named)
+        wanted = [self._own(name, given) for name in self.impl.argnames]
+        optional = {name: self._own(name, given) for name in self.impl.kwargnames if name in given or name == _CONFIG}
+        return self.impl.function(*wanted, **optional)
+
+    def _own(self, name: str, given: Mapping[str, Any]) -> Any:
+        return MappingProxyType(_copied(self._config)) if name == _CONFIG else handed(given[name])
 
 
 def handed(value: Any) -> Any:

@@ -69,7 +69,10 @@ class PluginHost(PluginLife):
 
         Raises PluginFailed where a plugin whose ``on_error`` is ``stop`` failed, or gives a name that another gave.
         """
-        calls, given, allowance = self.calls("add_attributes", uses), {"handover": handover}, self._allowance()
+        calls = self.calls("add_attributes", uses)
+        if not calls:
+            return {}
+        given, allowance = {"handover": handover}, self._allowance()
         ended = await asyncio.gather(*(self._caller.make(call, given, answers.attributes, allowance) for call in calls))
         merged: dict[str, Any] = {}
         givers: dict[str, str] = {}
@@ -158,6 +161,7 @@ class PluginHost(PluginLife):
         return ""
 
     async def _tell(self, hook: str, given: Mapping[str, Any], uses: Sequence[PluginUse]) -> None:
-        calls, allowance = self.calls(hook, uses), self._allowance()
-        told = (call for call in calls if not call.is_background)
-        await asyncio.gather(*(self._caller.make(call, given, answers.nothing, allowance) for call in told))
+        told = [call for call in self.calls(hook, uses) if not call.is_background]
+        if told:
+            allowance = self._allowance()
+            await asyncio.gather(*(self._caller.make(call, given, answers.nothing, allowance) for call in told))

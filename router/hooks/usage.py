@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Self
 
 
 class Usage:
@@ -18,17 +14,18 @@ class Usage:
         self._is_free = asyncio.Event()
         self._is_free.set()
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Use it while the block runs."""
+    def held(self) -> Self:
+        """Use it while the block runs; such blocks may overlap."""
+        return self
+
+    def __enter__(self) -> None:
         self._users += 1
         self._is_free.clear()
-        try:
-            yield
-        finally:
-            self._users -= 1
-            if not self._users:
-                self._is_free.set()
+
+    def __exit__(self, *_how: object) -> None:
+        self._users -= 1
+        if not self._users:
+            self._is_free.set()
 
     async def ended(self) -> None:
         """Wait until nobody uses it."""

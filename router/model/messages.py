@@ -96,6 +96,8 @@ def is_known_placeholder(name: str, key: str = "") -> bool:
 
 def render(text: str, words: Mapping[str, str], inputs: Mapping[str, Any]) -> str:
     """Fill the placeholders of ``text``; what is not there becomes empty, and one line stays one line."""
+    if "{" not in text and "}" not in text:
+        return one_sentence(text)
     parts: list[str] = []
     for literal, name, _spec, _conversion in Formatter().parse(text):
         parts.append(literal)

@@ -96,8 +96,9 @@ class Executor:
 
     async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
         """Remove what ``plan.release`` names and give back what could not be removed: that is owed, not undone."""
-        deletes = (self.gateway.delete_webhook(self.conversation, step.webhook.sid) for step in plan.release)
-        ended = await asyncio.gather(*(_attempt(delete) for delete in deletes))
+        deletes = [_attempt(self.gateway.delete_webhook(self.conversation, step.webhook.sid)) for step in plan.release]
+        # One alone needs no task of its own.
+        ended = [await deletes[0]] if len(deletes) == 1 else await asyncio.gather(*deletes)
         return tuple(step.webhook for step, is_gone in zip(plan.release, ended, strict=True) if not is_gone)
 
     async def create(self, step: Attach, known: frozenset[str]) -> tuple[ScopedWebhook, bool]:

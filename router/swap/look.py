@@ -46,6 +46,8 @@ async def look(gateway: Gateway, conversation: ConversationRef, *, newest: bool,
 
     Raises TwilioError where the webhooks cannot be read; without them nothing can be planned.
     """
+    if not (newest or attributes):  # what is read alone needs no task of its own
+        return Seen(await gateway.list_webhooks(conversation))
     webhooks, message, values = await asyncio.gather(
         gateway.list_webhooks(conversation),
         _attempt(gateway.newest_message(conversation) if newest else None),

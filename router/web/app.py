@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as WebRequest
-from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
 
 from router.clock import Clock
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Scope
     from structlog.typing import FilteringBoundLogger
 
     from router.config import Loaded
@@ -111,11 +108,11 @@ def create_app(
     rounds = Rounds(lambda: reloader.live.desk, gateway, timedelta(days=settings.retention), metrics.ledger.gave_up)
     pages = PluginPages(reloader)
     app = App(
+        tools,
         lifespan=partial(
             running, gateway, ledger, rounds, reloader, loaded, workshop, poll=settings.poll, heeds_hup=owns_process
         ),
         routes=_paths(tools, returns, operations, pages),
-        exception_handlers={ClientDisconnect: _hung_up},
     )
     app.state.reloader = reloader
     return app
@@ -165,13 +162,8 @@ def _paths(tools: Tools, returns: Returns, operations: Operations, pages: Plugin
         _OwnRoute("/-/schema.json", operations.schema),
         _OwnRoute("/-/plugins", operations.plugins),
         Mount(PLACE, pages),
-        Route("/{path:path}", _EveryMethod(tools)),
+        Mount("", tools),
     ]
-
-
-async def _hung_up(_request: WebRequest, _error: Exception) -> Response:
-    """Answer a caller that left in the middle of its request: nobody reads it, and nothing is wrong with us."""
-    return Response(status_code=400)
 
 
 class _OwnRoute(Route):
@@ -209,14 +201,3 @@ def _reporting(
             log.warning("plugin blocks", plugin=record.plugin, hook=record.hook, seconds=seconds, remedy=_REMEDY)
 
     return partial(make_host, clock=clock, report=report, on_call=on_call)
-
-
-@dataclass(frozen=True, slots=True)
-class _EveryMethod:
-    """The tools as an ASGI app: which methods a path has depends on the path, and paths change with a reload."""
-
-    tools: Tools
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self.tools.answer(WebRequest(scope, receive, send))
-        await response(scope, receive, send)

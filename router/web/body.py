@@ -1,4 +1,4 @@
-"""From Starlette's request to ours, with a bound on what is read."""
+"""From the server's request to ours, with a bound on what is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from router.callers.request import Request, grouped
 from router.errors import BadRequest
 
 if TYPE_CHECKING:
-    from starlette.requests import Request as WebRequest
+    from starlette.types import Receive, Scope
 
 LARGEST: Final = 64 * 1024
 """Bytes that a tool call's body may have."""
@@ -19,37 +19,44 @@ class TooLarge(Exception):
     """The body has more than ``LARGEST`` bytes; nothing beyond them was read."""
 
 
-async def read_request(request: WebRequest, patience: float) -> Request:
+class HungUp(Exception):
+    """The caller left before the body had arrived."""
+
+
+async def read_request(scope: Scope, receive: Receive, patience: float) -> Request:
     """Read the request as it came over the wire, for ``patience`` seconds at the most.
 
-    Raises TooLarge, at once where the caller says so itself, and BadRequest where the body does not arrive.
+    Raises TooLarge, at once where the caller says so itself, BadRequest where the body does not arrive, and HungUp.
     """
-    if int(request.headers.get("content-length", 0)) > LARGEST:
+    headers = grouped((name.decode("latin-1").lower(), _text(value.strip())) for name, value in scope["headers"])
+    if int(headers.get("content-length", ("0",))[0]) > LARGEST:
         raise TooLarge
     try:
         async with asyncio.timeout(patience):
-            body = await _body(request)
+            body = await _body(receive)
     except TimeoutError as error:
         raise BadRequest(f"the body did not arrive within {patience:g} s") from error
-    scope = request.scope
-    headers = ((name.decode("latin-1").lower(), _text(value.strip())) for name, value in scope["headers"])
     return Request(
-        method=request.method,
+        method=scope["method"],
         path=scope["path"],
         raw_path=scope["raw_path"].decode("latin-1"),
         raw_query=scope["query_string"].decode("latin-1"),
-        headers=grouped(headers),
+        headers=headers,
         body=body,
     )
 
 
-async def _body(request: WebRequest) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+async def _body(receive: Receive) -> bytes:
+    body, is_whole = b"", False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
+        body += message.get("body", b"")
         if len(body) > LARGEST:
             raise TooLarge
-    return bytes(body)
+        is_whole = not message.get("more_body", False)
+    return body
 
 
 def _text(value: bytes) -> str:

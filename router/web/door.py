@@ -9,10 +9,10 @@ from starlette.responses import PlainTextResponse, Response
 
 from router.callers.proof import is_bearer, is_proved, what_lacks
 from router.errors import BadRequest
-from router.web.body import TooLarge, read_request
+from router.web.body import HungUp, TooLarge, read_request
 
 if TYPE_CHECKING:
-    from starlette.requests import Request as WebRequest
+    from starlette.types import Receive, Scope
 
     from router.callers.proof import Signatures
     from router.callers.request import Request
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from router.web.reload import Live
 
 
-async def read(request: WebRequest, patience: float) -> Request | Response:
+async def read(scope: Scope, receive: Receive, patience: float) -> Request | Response:
     """Read the request, or say why not and close: what is left of its body must not be taken for the next request."""
     try:
-        return await read_request(request, patience)
+        return await read_request(scope, receive, patience)
     except TooLarge:
         return PlainTextResponse("Content Too Large", 413, {"Connection": "close"})
     except BadRequest as error:
         return PlainTextResponse(str(error), 400, {"Connection": "close"})
+    except HungUp:  # nobody reads this answer, and nothing is wrong with us
+        return Response(status_code=400)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from router.web.reload import Result
 
 if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
+    from starlette.types import Receive, Scope, Send
 
     from router.config.loading import Frozen
     from router.desk import Desk
@@ -34,25 +35,30 @@ METHODS = ("GET", "POST")
 
 
 class Tools:
-    """Answers on every tool path of the configuration in use."""
+    """Answers on every tool path of the configuration in use, as an ASGI app: paths change with a reload."""
 
     def __init__(self, reloader: Reloader, door: Door, metrics: Metrics) -> None:
         self._reloader = reloader
         self._door = door
         self._metrics = metrics
 
-    async def answer(self, request: WebRequest) -> Response:
+    def have(self, path: str) -> bool:
+        """Say whether ``path`` is a tool's."""
+        return path in self._reloader.live.desk.routes.tools
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a tool call: 404, 405, 413, 403 and 400 in this order, else 200 with a sentence."""
         live = self._reloader.live
         with live.desk.plugins.held():
-            return await self._answer(request, live)
+            response = await self._answer(scope, receive, live)
+        await response(scope, receive, send)
 
-    async def _answer(self, request: WebRequest, live: Live) -> Response:
-        if request.scope["path"] not in live.desk.routes.tools:
+    async def _answer(self, scope: Scope, receive: Receive, live: Live) -> Response:
+        if scope["path"] not in live.desk.routes.tools:
             return PlainTextResponse("Not Found", 404)
-        if request.method not in METHODS:
+        if scope["method"] not in METHODS:
             return PlainTextResponse("Method Not Allowed", 405, {"Allow": ", ".join(METHODS)})
-        wire = await read(request, live.desk.deadline)
+        wire = await read(scope, receive, live.desk.deadline)
         if isinstance(wire, Response):
             return wire
         if not self._door.lets_in(wire, live):
@@ -128,7 +134,7 @@ class Operations:
 
     async def reload(self, request: WebRequest) -> Response:
         """Read the files anew: 200 with a receipt, 304 where nothing changed, 422 with the faults; then all stays."""
-        wire = await read(request, self._reloader.live.desk.deadline)
+        wire = await read(request.scope, request.receive, self._reloader.live.desk.deadline)
         if isinstance(wire, Response):
             return wire
         if not self._door.lets_in_operator(wire):
@@ -146,7 +152,7 @@ class Operations:
     async def plugins(self, request: WebRequest) -> Response:
         """What the plugins in use are and have done, in their order, with the figures of each hook."""
         live = self._reloader.live
-        wire = await read(request, live.desk.deadline)
+        wire = await read(request.scope, request.receive, live.desk.deadline)
         if isinstance(wire, Response):
             return wire
         if not self._door.lets_in_operator(wire):

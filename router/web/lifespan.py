@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from router.ledger.durable import DurableLedger
     from router.rounds import Rounds
     from router.twilio.gateway import TwilioGateway
+    from router.web.endpoints import Tools
     from router.web.reload import Reloader
     from router.workshop import Workshop
 
@@ -116,15 +117,23 @@ class App(Starlette):
 
     is_refused = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or start and stop."""
-        if scope["type"] != "lifespan":
-            await super().__call__(scope, receive, send)
-            return
+    def __init__(self, tools: Tools, **given: Any) -> None:
+        super().__init__(**given)
+        self._tools = tools
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or start and stop; a tool is found by its path alone, before any pattern is tried."""
+        if scope["type"] == "http" and self._tools.have(scope["path"]):
+            await self._tools(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await super().__call__(scope, receive, self._telling(send))
+        else:
+            await super().__call__(scope, receive, send)
+
+    def _telling(self, send: Send) -> Send:
         async def tell(message: Message) -> None:
             if self.is_refused and message["type"] == "lifespan.startup.failed":
                 message = {**message, "message": ""}
             await send(message)
 
-        await super().__call__(scope, receive, tell)
+        return tell

@@ -49,7 +49,7 @@ class Returns:
             return await self._hand_back(request, live)
 
     async def _hand_back(self, request: WebRequest, live: Live) -> Response:
-        wire = await read(request, live.desk.deadline)
+        wire = await read(request.scope, request.receive, live.desk.deadline)
         if isinstance(wire, Response):
             return wire
         if not (self._door.lets_in_operator(wire) or self._door.lets_in(wire, live)):
