@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -146,3 +148,14 @@ def test_hosts_and_headers_are_the_sdks(edge: str, region: str, host: str, metho
     (sent,) = recorder.sent
     called, headers = Account(LOGIN, AC, edge=edge, region=region).address(method, url)
     assert (called, headers) == (sent.url, {**sent.headers, "Authorization": headers["Authorization"]})
+
+
+def test_no_more_of_the_sdk_is_imported_than_is_asked() -> None:
+    """Its resources and its HTTP client cost time and memory at each start, and nothing of them is used."""
+    code = (
+        "import sys; from router.twilio.gateway import Credentials, TwilioGateway;"
+        f" TwilioGateway(Credentials('{AC}', 't'));"
+        " print([name for name in sys.modules if name.startswith(('aiohttp', 'twilio.rest.'))])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    assert shown.stdout == "[]\n"
