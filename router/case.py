@@ -59,17 +59,25 @@ class Ticket:
     def tell(self, answer: Answer) -> None:
         """Give the answer."""
         self.answer = answer
-        if not self._given.done():
-            self._given.set_result(None)
+        self._wake()
 
     async def wait(self, work: asyncio.Task[None], patience: float) -> None:
         """Wait for the answer, ``patience`` seconds at the most; raises what ``work`` broke with before it.
 
         Where ``work`` alone was cancelled it has left its row to others, so that nothing is certain yet.
         """
-        await asyncio.wait({work, self._given}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        timer = asyncio.get_running_loop().call_later(patience, self._wake)
+        work.add_done_callback(self._wake)
+        try:
+            await self._given
+        finally:
+            timer.cancel()
         if self.answer is None and work.done() and not work.cancelled():
             work.result()
+
+    def _wake(self, _work: object = None) -> None:
+        if not self._given.done():
+            self._given.set_result(None)
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from router.ledger.table import COLUMNS, handovers, row_of
 
@@ -14,13 +15,27 @@ if TYPE_CHECKING:
 
     from router.ledger.row import Row
 
-    Process = Callable[[Any], Any] | None
-
 MOST: Final = 10_000
 """So many rows are remembered."""
 
 _PLACES: Final = {name: place for place, name in enumerate(COLUMNS)}
 _ID: Final = _PLACES["id"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Some columns as they are written: got from a row at once, and made fit for the driver where that is needed."""
+
+    get: Callable[[Row], tuple[Any, ...]]
+    fits: tuple[tuple[int, Callable[[Any], Any]], ...]
+    places: tuple[int, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], dialect: Dialect) -> Self:
+        kinds = (handovers.c[name].type.dialect_impl(dialect) for name in columns)
+        fits = [(number, kind.bind_processor(dialect)) for number, kind in enumerate(kinds)]
+        needed = tuple((number, fit) for number, fit in fits if fit is not None)
+        return cls(attrgetter(*columns), needed, tuple(_PLACES[name] for name in columns))
 
 
 class Records:
@@ -31,9 +46,10 @@ class Records:
     """
 
     def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         kinds = [(name, handovers.c[name].type.dialect_impl(dialect)) for name in COLUMNS]
-        self._write = {name: _writing(name, kind.bind_processor(dialect)) for name, kind in kinds}
         self._read = [(name, kind.result_processor(dialect, None)) for name, kind in kinds]
+        self._forms: dict[Sequence[str], _Form] = {}
         self._known: dict[str, tuple[tuple[Any, ...], Row]] = {}
 
     def row_of(self, record: tuple[Any, ...]) -> Row:
@@ -46,15 +62,20 @@ class Records:
         self._remember(record, row)
         return row
 
-    def written(self, row: Row, columns: Sequence[str] = COLUMNS) -> list[Any]:
-        """Write what ``row``, which is kept by that, has in ``columns``; elsewhere it is as it was before."""
-        values = [self._write[name](row) for name in columns]
+    def written(self, row: Row, columns: Sequence[str] = COLUMNS) -> Sequence[Any]:
+        """Write what ``row`` has in ``columns``, two or more; as it is kept by that, the others are as before."""
+        form = self._forms.get(columns)
+        if form is None:
+            form = self._forms[columns] = _Form.of(columns, self._dialect)
+        values = list(form.get(row))
+        for number, fit in form.fits:
+            values[number] = fit(values[number])
         if columns is COLUMNS:
             self._remember(tuple(values), row)
         elif known := self._known.get(row.id):
             record = list(known[0])
-            for name, value in zip(columns, values, strict=True):
-                record[_PLACES[name]] = value
+            for place, value in zip(form.places, values, strict=True):
+                record[place] = value
             self._remember(tuple(record), row)
         return values
 
@@ -65,8 +86,3 @@ class Records:
             self._known[row.id] = (record, row)
         else:
             self._known.pop(row.id, None)
-
-
-def _writing(name: str, process: Process) -> Callable[[Row], Any]:
-    get = attrgetter(name)
-    return get if process is None else lambda row: process(get(row))

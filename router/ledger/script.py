@@ -110,7 +110,8 @@ class Script:
             if before is None:
                 alike[row.is_open, self._insert].append(self._records.written(row))
             elif before is not row and (columns := changed_columns(before, row)):
-                alike[row.is_open, self._update(columns)].append([*self._records.written(row, columns), row.id])
+                # The last value says which row it is.
+                alike[row.is_open, self._update(columns)].append(self._records.written(row, (*columns, "id")))
         for (_, statement), values in sorted(alike.items(), key=_closing_first):
             if len(values) == 1:
                 cursor.execute(statement, values[0])

@@ -13,7 +13,8 @@ _ADDRESS: Final = re.compile(r"(?:\+|%2B)\d(?:[ ().-]{0,2}\d){4,}|[\w.+-]+@[\w-]
 
 def veiled(text: str) -> str:
     """Give ``text`` with telephone numbers and mail addresses masked."""
-    return _ADDRESS.sub("+…", text)
+    has_none = "+" not in text and "@" not in text and "%" not in text  # most sentences, at a tenth of the time
+    return text if has_none else _ADDRESS.sub("+…", text)
 
 
 def fit(text: str) -> str:
