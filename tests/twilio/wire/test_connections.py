@@ -77,7 +77,8 @@ async def test_an_end_that_the_loop_has_not_seen_is_seen_before_anything_is_sent
     """A loop that was busy while the peer closed does not turn a request into one of which nobody knows the end."""
     close, closed = threading.Event(), threading.Event()
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        server = threading.Thread(target=serve_two, args=(listener, close, closed))
+        listener.settimeout(5)
+        server = threading.Thread(target=serve_two, args=(listener, close, closed), daemon=True)
         server.start()
         async with open_pool() as pool:
             peer = plain(listener.getsockname()[1])
