@@ -23,7 +23,7 @@ METHODS: Final = ("GET", "POST", "DELETE")
 MOST: Final = 64
 """So many hosts are remembered: plugins choose some of them."""
 
-_TWILIO: Final = re.compile(r"https://[a-z0-9.-]+\.twilio\.com", re.IGNORECASE)
+_TWILIO: Final = re.compile(r"https://(?:[a-z0-9-]{1,63}\.)+twilio\.com", re.IGNORECASE)
 _BASE: Final = re.compile(
     r'https?://(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:/[!"$->A-~]*)?', re.IGNORECASE | re.ASCII
 )

@@ -148,6 +148,9 @@ async def test_no_proxy_and_base_url_go_without_a_proxy(
         "https://conversations.twilio.com@evil.example",
         "https://evil.example?.twilio.com",
         "https://eviltwilio.com",
+        "https://twilio.com",
+        "https://.twilio.com",
+        "https://a..twilio.com",
     ],
 )
 async def test_the_credentials_are_not_sent_to_another_host(credentials: Credentials, host: str) -> None:

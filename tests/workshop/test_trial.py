@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.config import Source
-from router.config.garbage import uncollected
+from router.config.garbage import YOUNG, uncollected
 from router.config.last_good import Saved
 from router.hooks.host import PluginHost
 from router.workshop import Workshop
@@ -166,14 +166,20 @@ def test_a_process_that_cannot_be_started_is_told(tmp_path: Path, monkeypatch: p
 
 
 def test_garbage_is_left_alone_meanwhile_and_what_stays_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The collector is as it was before, also where it was off; what stays is spared where that is asked for."""
+    """The collector is as it was before, also where it was off; what stays is spared where that is asked for.
+
+    There it also looks at what is new once in many calls, and not at each.
+    """
     spared: list[None] = []
+    thresholds: list[int] = []
     monkeypatch.setattr(gc, "freeze", lambda: spared.append(None))
+    monkeypatch.setattr(gc, "set_threshold", thresholds.append)
     for spare in (False, True):
         with uncollected(spare=spare):
             assert not gc.isenabled()
         assert gc.isenabled()
     assert len(spared) == 1
+    assert thresholds == [YOUNG]
     gc.disable()
     try:
         with uncollected():

@@ -24,7 +24,7 @@ MOST_HEADERS: Final = 128
 _WASTE: Final = 8
 """So many times an answer's own length may come over the wire: a chunk of one byte has six."""
 
-_KEPT: Final = {b"retry-after": "Retry-After", b"twilio-request-id": "Twilio-Request-Id"}
+_READ: Final = {b"retry-after": "Retry-After", b"twilio-request-id": "Twilio-Request-Id"}
 """The headers that somebody reads."""
 
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Say so to whoever waits."""
-        self._fail(error or ConnectionCut())
+        self._fail(error if isinstance(error, OSError) else ConnectionCut())
         self._on_lost(self)
 
     def on_message_begin(self) -> None:
@@ -131,8 +131,8 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name in _FRAMING:
             self._is_framed = True
-        elif name in _KEPT and not self._has_head:
-            self._headers.setdefault(_KEPT[name], value.strip(b" \t").decode("latin-1"))
+        elif name in _READ and not self._has_head:
+            self._headers.setdefault(_READ[name], value.strip(b" \t").decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Take note of the status, and whether the connection may be used again."""

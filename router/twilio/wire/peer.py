@@ -21,7 +21,7 @@ class Proxy:
     def of(cls, url: str) -> Self:
         """Read ``[http(s)://][USER:PASSWORD@]HOST[:PORT]``; raises ValueError for anything else."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.hostname.isascii():
             raise ValueError("a proxy's URL begins with http:// or https:// and has a host")
         is_tls = parts.scheme == "https"
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""

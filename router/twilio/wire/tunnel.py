@@ -50,7 +50,7 @@ class Tunnel(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Say that it did not come about, if that is not known yet."""
-        self._finish(error or ConnectionCut("the proxy closed the connection"))
+        self._finish(error if isinstance(error, OSError) else ConnectionCut("the proxy closed the connection"))
 
     def _finish(self, error: Exception | None) -> None:
         if self.opened.done():

@@ -111,9 +111,16 @@ async def test_an_answer_may_come_in_drops(name: str) -> None:
 
 @pytest.mark.parametrize("name", DROPPED)
 async def test_an_answer_may_be_the_last_of_its_connection(name: str) -> None:
-    """It is taken, and the next request goes over a connection of its own."""
+    """It is taken, its connection is closed by us or by them, and the next request goes over one of its own."""
     said, expected = DROPPED[name]
-    async with talking(saying(said)) as talker, open_pool() as pool:
+
+    async def script(line: Line) -> None:
+        await line.hear()
+        line.say(said)
+        if not name.endswith("until the end"):
+            await line.left()
+
+    async with talking(script) as talker, open_pool() as pool:
         peer = plain(talker.port)
         assert [await pool.exchange(peer, GET, 5) for _ in range(2)] == [expected] * 2
     assert [line.heard for line in talker.lines] == [[GET], [GET]]

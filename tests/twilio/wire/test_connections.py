@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from router.twilio.wire.answer import NotSent
+from router.twilio.wire.answer import ConnectionCut, NotSent
 from router.twilio.wire.connection import Connection
 from tests.twilio.wire.kit import GET, LONGEST, SOON, open_pool, plain
 from tests.twilio.wire.talker import GOOD, Line, answering, talking
@@ -77,7 +77,8 @@ async def test_an_end_that_the_loop_has_not_seen_is_seen_before_anything_is_sent
     """A loop that was busy while the peer closed does not turn a request into one of which nobody knows the end."""
     close, closed = threading.Event(), threading.Event()
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        server = threading.Thread(target=serve_two, args=(listener, close, closed))
+        listener.settimeout(5)
+        server = threading.Thread(target=serve_two, args=(listener, close, closed), daemon=True)
         server.start()
         async with open_pool() as pool:
             peer = plain(listener.getsockname()[1])
@@ -162,6 +163,19 @@ async def test_a_caller_may_leave_just_when_the_answer_comes(*, is_answered_firs
             await request
         await asyncio.wait_for(left.wait(), 5)
         assert (pool._idle, pool._lent) == ([], 0)
+
+
+async def test_an_end_of_any_kind_is_one_of_the_networks() -> None:
+    """Whatever an event loop says of it, who waits can tell it from an answer and from a mistake of ours."""
+    async with talking(answering) as talker, open_pool() as pool:
+        peer = plain(talker.port)
+        await pool.exchange(peer, GET, 5)
+        (connection,) = pool._idle
+        request = asyncio.create_task(pool.exchange(peer, GET, 5))
+        await asyncio.sleep(0)
+        connection.connection_lost(RuntimeError("the loop is at a loss"))
+        with pytest.raises(ConnectionCut):
+            await request
 
 
 async def test_nobody_listens() -> None:

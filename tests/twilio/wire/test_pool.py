@@ -58,6 +58,19 @@ async def test_so_many_and_no_more_are_open_and_the_rest_wait_in_turn() -> None:
     assert (last, talker.lines[0].heard[-1] == last or talker.lines[1].heard[-1] == last) == (numbered(8), True)
 
 
+async def test_who_has_had_a_turn_goes_behind_those_who_wait() -> None:
+    """Nobody keeps a connection by asking again at once."""
+    async with talking(answering) as talker, open_pool(most=1) as pool:
+        peer = plain(talker.port)
+
+        async def ask_twice(first: int) -> None:
+            for number in (first, first + 2):
+                await pool.exchange(peer, numbered(number), 5)
+
+        await asyncio.gather(ask_twice(0), ask_twice(1))
+    assert [line.heard for line in talker.lines] == [[numbered(number) for number in range(4)]]
+
+
 async def test_the_connection_that_was_used_last_goes_first() -> None:
     """The others grow old, and go."""
     gate = asyncio.Event()

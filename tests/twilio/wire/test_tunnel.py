@@ -168,7 +168,7 @@ def test_a_proxys_url_is_read(url: str, expected: Proxy) -> None:
     assert Proxy.of(url) == expected
 
 
-@pytest.mark.parametrize("url", ["socks5://a:1080", "http://", "http://a:x", "http://a:99999", "http://[a"])
+@pytest.mark.parametrize("url", ["socks5://a:1080", "http://", "http://a:x", "http://a:99999", "http://[a", "http://ü"])
 def test_a_proxys_url_that_cannot_be_right_is_refused(url: str) -> None:
     """It is not guessed at."""
     with pytest.raises(ValueError, match=r".+"):
