@@ -75,6 +75,7 @@ class Server:
     url: str
     pid: int
     started: float
+    log: Path
     question: Question = field(default_factory=Question)
 
     @property
@@ -132,7 +133,7 @@ class Stage:
 
     def stand_in(self, delay: float) -> None:
         """Start a stand-in, which answers after ``delay`` seconds; what is started next talks with it."""
-        self.twilio, _, _ = self._start(["-m", "bench.stand_in", f"--delay={delay}"], {}, "/figures")
+        self.twilio, *_ = self._start(["-m", "bench.stand_in", f"--delay={delay}"], {}, "/figures")
 
     def floor(self) -> Server:
         """Start the floor."""
@@ -166,7 +167,7 @@ class Stage:
             "HANDOVER_DATABASE_URL": database,
         }
 
-    def _start(self, command: list[str], environ: dict[str, str], path: str) -> tuple[str, int, float]:
+    def _start(self, command: list[str], environ: dict[str, str], path: str) -> tuple[str, int, float, Path]:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         environ = os.environ | {"HANDOVER_PUBLIC_URL": url} | environ
@@ -179,7 +180,7 @@ class Stage:
             except ConnectionError:
                 time.sleep(0.005)
             else:
-                return url, pid, time.monotonic() - began
+                return url, pid, time.monotonic() - began, log
         raise TimeoutError(f"{' '.join(command)} did not answer within {READY:g} s:\n{log.read_text()[-2000:]}")
 
 
