@@ -6,10 +6,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
-from bench.results import KEPT
-
-SHOWN: Final = ("handovers", "profile", "start", "growth", "two", "soak")
-"""Their results are kept, and ``docs/performance.md`` shows them."""
+from bench.results import KEPT, SHOWN
 
 PRINTED: Final = ("configuration", "load", "hooks")
 PAGE: Final = "page"

@@ -120,6 +120,6 @@ def main(arguments: Sequence[str]) -> None:
     parser = options("growth", __doc__)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args(arguments)
-    rounds, most = (1, 1_000) if given.quick else (given.rounds, 1_000_000)
+    rounds, most = (1, 10_000) if given.quick else (given.rounds, 1_000_000)
     raise_limits()
     save(given.to, "growth", uvloop.run(measure(rounds, most)), is_quick=given.quick)

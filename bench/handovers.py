@@ -179,7 +179,7 @@ def report(result: Result) -> str:
         head = ["in flight, server", "1/s", "p50 ms", "p99 ms", "p99.9 ms"]
         head += ["trips", "CPU ms", "RSS MiB", "peak MiB", "connections"]
         rows = [_row(cell) for cell in cells]
-        parts.append(f"Twilio answers after {delay * 1e3:g} ms\n\n{table(head, rows)}")
+        parts.append(f"**Twilio answers after {delay * 1e3:g} ms**\n\n{table(head, rows)}")
     for each in result["repeats"]:
         trips, requests_ = each["p50"] / each["delay"], each["requests"]
         parts.append(

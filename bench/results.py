@@ -20,6 +20,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 KEPT: Final = ROOT / "docs" / "performance"
 """The results that ``docs/performance.md`` shows."""
 
+SHOWN: Final = ("handovers", "profile", "growth", "start", "soak", "two")
+"""The benchmarks whose results it shows."""
+
 ASIDE: Final = ROOT / "build" / "bench"
 
 

@@ -19,7 +19,7 @@ FINISHED: Final[Mapping[str, str]] = _COPIED | {
     "conversation": "printf('CHFF%030x', i / 3)",
     **dict.fromkeys(("created", "updated", "accepted", "finished"), _TIME.format("printf('-%d days', i % 100)")),
 }
-"""Three handovers a conversation, over the last hundred days: a tenth is older than the retention, and to be dropped."""
+"""Three handovers a conversation, over the last hundred days: a tenth is older than the retention allows."""
 
 OWING: Final[Mapping[str, str]] = _COPIED | {
     "conversation": "printf('CHFF%030x', i)",
@@ -51,9 +51,10 @@ def multiply(file: Path, count: int, values: Mapping[str, str]) -> None:
         columns = [name for _, name, *_ in ledger.execute("PRAGMA table_info(handovers)")]
         taken = ", ".join(values.get(name, f"one.{name}") for name in columns)
         added = ledger.execute(
-            "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?), "  # noqa: S608 - our own names
+            f"INSERT INTO handovers ({', '.join(columns)}) "  # noqa: S608 - our own names
+            "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?), "
             "one AS (SELECT * FROM handovers WHERE duty = '' LIMIT 1) "
-            f"INSERT INTO handovers ({', '.join(columns)}) SELECT {taken} FROM numbers, one WHERE i <= ?",
+            f"SELECT {taken} FROM numbers, one WHERE i <= ?",
             (count, count),
         ).rowcount
     if added != count:
