@@ -92,13 +92,18 @@ def _length(head: bytes) -> int:
     return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
 
 
-async def drive(url: str, calls: Iterable[bytes], width: int, expected: bytes) -> Driven:
-    """Send ``calls``, whole requests, ``width`` at a time; raises RuntimeError where an answer is not ``expected``."""
+async def drive(url: str, calls: Iterable[bytes], width: int, expected: bytes, spread: float = 0) -> Driven:
+    """Send ``calls``, whole requests, ``width`` at a time, the first ones over ``spread`` seconds.
+
+    Customers do not keep step, as calls would that began together and then wait for the same trips. Raises RuntimeError
+    where an answer is not ``expected``.
+    """
     where, loop = urlsplit(url), asyncio.get_running_loop()
     under_way = _Drive(iter(calls), expected, width, loop.create_future())
     began = time.perf_counter()
     for _ in range(width):
         await loop.create_connection(lambda: _Caller(under_way), where.hostname or "", where.port or 80)
+        await asyncio.sleep(spread / width)
     await under_way.done
     seconds = time.perf_counter() - began
     return Driven(sorted(under_way.took), seconds)

@@ -67,11 +67,19 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """A stand-in for Twilio, which answers after ``delay`` seconds."""
+
+    url: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A server that hands over; ``twilio`` is its stand-in, ``started`` how many seconds it took to be ready."""
 
     name: str
-    twilio: str
+    twilio: StandIn
     url: str
     pid: int
     started: float
@@ -85,11 +93,11 @@ class Server:
 
     def figures(self) -> Mapping[str, int]:
         """Ask its stand-in what it has seen."""
-        return dict(_get(self.twilio + "/figures"))
+        return dict(_get(self.twilio.url + "/figures"))
 
     async def drive(self, numbers: Sequence[int], width: int) -> Driven:
         """Hand conversations over, ``width`` at a time; raises RuntimeError where an answer is not the expected."""
-        return await drive(self.url, self._calls(numbers), width, self.question.answer)
+        return await drive(self.url, self._calls(numbers), width, self.question.answer, self.twilio.delay)
 
     async def settle(self, deletes: int) -> None:
         """Wait until its stand-in has seen so many webhooks removed; raises TimeoutError where it does not."""
@@ -122,7 +130,7 @@ class Stage:
     """A folder, and the processes that run while the stage is open."""
 
     folder: Path
-    twilio: str = ""
+    twilio: StandIn = field(default_factory=lambda: StandIn("", 0))
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _numbers: int = 0
 
@@ -133,7 +141,8 @@ class Stage:
 
     def stand_in(self, delay: float) -> None:
         """Start a stand-in, which answers after ``delay`` seconds; what is started next talks with it."""
-        self.twilio, *_ = self._start(["-m", "bench.stand_in", f"--delay={delay}"], {}, "/figures")
+        url, *_ = self._start(["-m", "bench.stand_in", f"--delay={delay}"], {}, "/figures")
+        self.twilio = StandIn(url, delay)
 
     def floor(self) -> Server:
         """Start the floor."""
@@ -161,7 +170,7 @@ class Stage:
         return {
             "TWILIO_ACCOUNT_SID": stand_in.ACCOUNT,
             "TWILIO_AUTH_TOKEN": stand_in.TOKEN,
-            "HANDOVER_TWILIO_URL": self.twilio,
+            "HANDOVER_TWILIO_URL": self.twilio.url,
             "HANDOVER_CONFIG": str(folder / "routes.yaml"),
             "HANDOVER_STATE": "none",
             "HANDOVER_DATABASE_URL": database,
