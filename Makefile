@@ -24,7 +24,7 @@ lint: .venv/ready
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: .venv/ready         ## ratios, measured side by side in one run
+bench: .venv/bench         ## what it costs, beside a floor, in one run; without ARGS docs/performance.md is made anew
 	@$(BIN)/python -m bench $(ARGS)
 
 torture: .venv/ready       ## the random walk, without end; ARGS="--processes" kills real servers (see --help)
@@ -41,6 +41,11 @@ docs: .venv/ready          ## make the reference pages anew from the schema and 
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+.venv/bench: .venv/ready
+	@echo "Setting up what measures and draws (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 clean:

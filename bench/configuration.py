@@ -47,14 +47,14 @@ plugins: [{{use: conversation-attributes, config: {{key: handover}}}}]
 """
 
 
-def write(folder: Path, intents: int) -> Path:
-    """Write a configuration with so many intents; gives the path of its root."""
+def write(folder: Path, intents: int, head: str = ROOT) -> Path:
+    """Write a configuration with so many intents, its root beginning with ``head``; gives the path of that."""
     (folder / "routes.d").mkdir(parents=True)
     tools = intents // INTENTS
     for first in range(0, tools, TOOLS):
         fragment(folder, first // TOOLS, range(first, min(tools, first + TOOLS)), "takes over")
     root = folder / "routes.yaml"
-    root.write_text(ROOT)
+    root.write_text(head)
     return root
 
 

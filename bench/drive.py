@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-EXPECTED: Final = b"Conversation handed over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,7 @@ class _Drive:
     """The calls that are left, what the others took, and how many connections are still at work."""
 
     calls: Iterator[bytes]
+    expected: bytes
     busy: int
     done: asyncio.Future[None]
     took: list[float] = field(default_factory=list)
@@ -69,7 +68,7 @@ class _Caller(asyncio.Protocol):
             return
         self._drive.took.append(time.perf_counter() - self._began)
         self._received = b""
-        if body == EXPECTED:
+        if body == self._drive.expected:
             self._next()
         else:
             self._drive.fail(f"{head.decode(errors='replace')}\n{body.decode(errors='replace')}")
@@ -93,13 +92,18 @@ def _length(head: bytes) -> int:
     return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
 
 
-async def drive(url: str, calls: Iterable[bytes], width: int) -> Driven:
-    """Send ``calls``, whole requests, ``width`` at a time; raises RuntimeError where an answer is not the expected."""
+async def drive(url: str, calls: Iterable[bytes], width: int, expected: bytes, spread: float = 0) -> Driven:
+    """Send ``calls``, whole requests, ``width`` at a time, the first ones over ``spread`` seconds.
+
+    Customers do not keep step, as calls would that began together and then wait for the same trips. Raises RuntimeError
+    where an answer is not ``expected``.
+    """
     where, loop = urlsplit(url), asyncio.get_running_loop()
-    under_way = _Drive(iter(calls), width, loop.create_future())
+    under_way = _Drive(iter(calls), expected, width, loop.create_future())
     began = time.perf_counter()
     for _ in range(width):
         await loop.create_connection(lambda: _Caller(under_way), where.hostname or "", where.port or 80)
+        await asyncio.sleep(spread / width)
     await under_way.done
     seconds = time.perf_counter() - began
     return Driven(sorted(under_way.took), seconds)

@@ -1,147 +1,221 @@
-"""Handovers a second, latency and CPU of the router, as ratios to the floor.
+"""Handovers a second, latency, CPU, memory and connections of the router, beside the floor.
 
-Sandbox, floor and router are processes of their own; floor and router take turns in one run, and what counts is the
-median over the rounds. Absolute times say nothing on a shared machine. The router is measured as it ships: signature
-checked, intents looked up, the lock held, webhooks listed, planned, created and removed, counted and logged, but
-without a plugin, since the floor writes no attributes either.
+Floor, router on SQLite and router on PostgreSQL take turns in one run, each with a stand-in for Twilio of its own, and
+what counts are the medians over the rounds; a ratio is taken within its round. A round ends when the last webhook of an
+agent is removed, so that all have done the same work. The router is as it ships, with a guard and an observer.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import contextlib
-import hashlib
-import os
 import statistics
-import tempfile
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
+import uvloop
 
-from bench.processes import answers, cpu_seconds, free_port, process
-from router.sandbox.sandbox import Sandbox
-from router.twilio.signatures import sign
+from bench.postgres import postgres
+from bench.processes import memory, raise_limits
+from bench.results import options, save, table
+from bench.stage import stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-AGENT = "https://bench.twil.io/channels/conversations/messageAdded"
-ROUTES = f"""
-version: 1
-flows: {{refunds: FW00000000000000000000000000000001}}
-auth: [twilio_signature]
-assistant_webhooks: ["{AGENT}"]
-tools:
-  /tools/support: {{name: Support, description: Refunds., intents: {{refund: {{flow: refunds}}}}}}
-"""
-BODY = b'{"intent": "refund"}'
+    from bench.postgres import Postgres
+    from bench.results import Result
+    from bench.stage import Server, Stage
+
+DELAYS: Final = (0.0, 0.02, 0.08)
+WIDTHS: Final = (1, 32, 256, 1000)
+
+PATIENT: Final = {"HANDOVER_QUEUE": "2000", "HANDOVER_DEADLINE": "30"}
+"""Nobody is refused, as the floor refuses nobody: a refusal is no handover, and faster than one."""
+
+FLOOR: Final = "floor"
+MAKERS: Final[Mapping[str, Callable[[Stage, Postgres], Server]]] = {
+    FLOOR: lambda on, _: on.floor(),
+    "SQLite": lambda on, _: on.router("SQLite", **PATIENT),
+    "PostgreSQL": lambda on, there: on.router("PostgreSQL", there.url, **PATIENT),
+}
+
+CONNECTIONS: Final = 100
+"""So many connections with Twilio the SDK's pool has, and as many handovers the router lets talk at a time."""
+
+TRIPS: Final = 3
+"""List, create, delete: the floor makes them one after the other."""
+
+FASTEST: Final = 1000
+"""Handovers a second that a round reckons with where Twilio does not hold them back, and 300 at one in flight."""
+
+RARE: Final = 1000
+"""So many calls it takes to speak of the slowest in a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round: handovers a second, the median and the 99th percentile of the latency, CPU seconds a handover."""
+    """One round: handovers a second, latencies and CPU a handover in seconds."""
 
     rate: float
-    median: float
+    p50: float
     p99: float
     cpu: float
 
 
-def written(routes: Path) -> str:
-    """Write the routes to measure with."""
-    routes.write_text(ROUTES)
-    return str(routes)
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A server at a width and a delay: its rounds, and all latencies of them."""
+
+    server: Server
+    rounds: list[Round]
+    took: list[float]
 
 
-async def measure(
-    session: aiohttp.ClientSession, sandbox_url: str, token: str, url: str, pid: int, count: int, width: int
-) -> Round:
-    """Hand ``count`` fresh conversations over, ``width`` at a time."""
-    sessions = []
-    for _ in range(count):
-        async with session.post(f"{sandbox_url}/sandbox/conversations", data={"agent_url": AGENT}) as made:
-            sessions.append((await made.json())["session"])
-    target = f"{url}/tools/support?bodySHA256={hashlib.sha256(BODY).hexdigest()}"
-    headers = {"X-Twilio-Signature": sign(token, target, {}), "Content-Type": "application/json"}
-    took: list[float] = []
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long it is: ``rounds``, each of about so many ``seconds`` and of ``least`` handovers for each in flight."""
 
-    async def work() -> None:
-        while sessions:
-            named = headers | {"X-Session-Id": sessions.pop()}
-            begun = time.perf_counter()
-            async with session.post(target, data=BODY, headers=named) as answer:
-                text = await answer.text()
-            took.append(time.perf_counter() - begun)
-            if answer.status != 200 or text != "Conversation handed over":  # noqa: PLR2004 - tools answer 200
-                raise RuntimeError(f"{url}: {answer.status} {text}")
+    rounds: int
+    seconds: float
+    least: int
 
-    cpu, begun = cpu_seconds(pid), time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(width)))
-    passed = time.perf_counter() - begun
-    took.sort()
-    p99 = took[min(len(took) - 1, int(len(took) * 0.99))]
-    return Round(count / passed, statistics.median(took), p99, (cpu_seconds(pid) - cpu) / count)
+    def count(self, width: int, delay: float) -> int:
+        """Say how many handovers make a round."""
+        waited = min(width, CONNECTIONS) / (TRIPS * delay) if delay else FASTEST
+        return max(self.least * width, 10, int(self.seconds * min(FASTEST, 300 * width, waited)))
 
 
-async def compare(rounds: int, count: int, widths: Sequence[int]) -> None:
-    """Start the three processes, let floor and router take turns, and print the ratios."""
-    account = Sandbox()
-    ports = free_port(), free_port(), free_port()
-    sandbox, floor, router = (f"http://127.0.0.1:{port}" for port in ports)
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        environ = os.environ | {
-            "TWILIO_ACCOUNT_SID": account.account_sid,
-            "TWILIO_AUTH_TOKEN": account.auth_token,
-            "HANDOVER_TWILIO_URL": sandbox,
-            "HANDOVER_PUBLIC_URL": router,
-            "HANDOVER_CONFIG": written(Path(folder, "routes.yaml")),
-            "HANDOVER_STATE": "none",
-            "HANDOVER_DATABASE_URL": str(Path(folder, "handovers.db")),
-        }
-        served = ["-m", "uvicorn", "--factory", "bench.floor:make", "--log-level=warning", f"--port={ports[1]}"]
-        served += ["--no-access-log"]
-        commands = (
-            ["-m", "router.cli", "sandbox", f"--port={ports[0]}"],
-            served,
-            ["-m", "router.cli", "serve", f"--port={ports[2]}"],
-        )
-        _, floor_pid, router_pid = (
-            stack.enter_context(process(command, environ, Path(folder, f"{number}.log")))
-            for number, command in enumerate(commands)
-        )
-        async with aiohttp.ClientSession() as session:
-            for url in (sandbox, floor, router):
-                await answers(session, url)
-            for url, pid in ((floor, floor_pid), (router, router_pid)):
-                await measure(session, sandbox, account.auth_token, url, pid, count, max(widths))
+async def run_round(cell: Cell, numbers: Sequence[int], width: int) -> None:
+    """Hand the conversations over, and note how that went."""
+    server = cell.server
+    removed, cpu, began = server.figures()["DELETE"], server.cpu, time.perf_counter()
+    driven = await server.drive(numbers, width)
+    await server.settle(removed + len(numbers))
+    rate, used = len(numbers) / (time.perf_counter() - began), (server.cpu - cpu) / len(numbers)
+    cell.rounds.append(Round(rate, driven.percentile(0.5), driven.percentile(0.99), used))
+    cell.took.extend(driven.took)
+
+
+async def compare(on: Stage, servers: Sequence[Server], width: int, count: int, rounds: int) -> list[Result]:
+    """Let the servers take turns; the first round warms up. Gives a result for each."""
+    for server in servers:
+        await run_round(Cell(server, [], []), on.numbers(max(width, count // 4)), width)
+    cells = [Cell(server, [], []) for server in servers]
+    for number in range(rounds):
+        for cell in cells if number % 2 else reversed(cells):
+            await run_round(cell, on.numbers(count), width)
+    floors = [cell.rounds for cell in cells if cell.server.name == FLOOR]
+    return [{"width": width, "count": count, **told(cell, *floors)} for cell in cells]
+
+
+def told(cell: Cell, floor: Sequence[Round] = ()) -> Result:
+    """Give what a cell comes to: medians, the ratios to the floor, and what the process has by now."""
+    took, rounds, server = sorted(cell.took), [asdict(each) for each in cell.rounds], cell.server
+    seen = server.figures()
+    return {
+        "server": server.name,
+        **_medians(rounds),
+        "p999": took[int(len(took) * 0.999)] if len(took) >= RARE else None,
+        "memory": memory(server.pid),
+        "peak": memory(server.pid, "VmHWM"),
+        "opened": seen["opened"],
+        "most": seen["most"],
+        "ratios": _medians([_ratios(*pair) for pair in zip(rounds, map(asdict, floor), strict=True)] if floor else []),
+    }
+
+
+def _medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(each[name] for each in rounds) for name in (rounds[0] if rounds else ())}
+
+
+def _ratios(of: Mapping[str, float], to: Mapping[str, float]) -> dict[str, float]:
+    return {name: of[name] / to[name] for name in of}
+
+
+async def repeat(on: Stage, server: Server, width: int, count: int) -> Result:
+    """Hand conversations over, then ask for the same again; gives what a repeat takes."""
+    numbers = on.numbers(count)
+    await run_round(Cell(server, [], []), numbers, width)
+    before = requests(server)
+    driven = await server.drive(numbers, width)
+    asked = (requests(server) - before) / count
+    return {"server": server.name, "p50": driven.percentile(0.5), "requests": asked}
+
+
+def requests(server: Server) -> int:
+    """Count what its stand-in was asked."""
+    seen = server.figures()
+    return seen["GET"] + seen["POST"] + seen["DELETE"]
+
+
+async def measure(delays: Sequence[float], widths: Sequence[int], names: Sequence[str], length: Length) -> Result:
+    """Measure every server at every width and delay."""
+    cells: list[Result] = []
+    repeats: list[Result] = []
+    for delay in delays:
+        with stage() as on, contextlib.ExitStack() as stack:
+            there = stack.enter_context(postgres())
+            servers = []
+            for name in names:
+                on.stand_in(delay)
+                servers.append(MAKERS[name](on, there))
             for width in widths:
-                of_floor, of_router = [], []
-                for _ in range(rounds):
-                    of_floor.append(await measure(session, sandbox, account.auth_token, floor, floor_pid, count, width))
-                    of_router.append(
-                        await measure(session, sandbox, account.auth_token, router, router_pid, count, width)
-                    )
-                report(width, of_floor, of_router)
+                found = await compare(on, servers, width, length.count(width, delay), length.rounds)
+                cells += [{"delay": delay, **each} for each in found]
+                print(report({"cells": cells[-len(found) :], "repeats": []}), flush=True)
+            if delay:
+                routers = [server for server in servers if server.name != FLOOR]
+                repeats += [{"delay": delay, **await repeat(on, each, 32, 320)} for each in routers]
+    print(report({"cells": [], "repeats": repeats}), flush=True)
+    return {"rounds": length.rounds, "cells": cells, "repeats": repeats}
 
 
-def report(width: int, of_floor: Sequence[Round], of_router: Sequence[Round]) -> None:
-    """Print one width: what was measured, and the ratio that counts."""
-    print(f"{width} in flight, median of {len(of_floor)} rounds       floor    router     ratio")
-    for name, unit, scale in (("rate", "1/s", 1), ("median", "ms", 1e3), ("p99", "ms", 1e3), ("cpu", "ms", 1e3)):
-        low, high = (statistics.median(getattr(each, name) for each in found) for found in (of_floor, of_router))
-        ratio = f"{high / low:9.2f}" if low else "        -"
-        print(f"  {name + ', ' + unit:<32} {low * scale:9.2f} {high * scale:9.2f} {ratio}")
+def report(result: Result) -> str:
+    """Write a table for each delay, and what a repeat takes."""
+    parts = []
+    for delay, cells in groupby(result["cells"], key=lambda cell: cell["delay"]):
+        head = ["in flight, server", "1/s", "p50 ms", "p99 ms", "p99.9 ms"]
+        head += ["trips", "CPU ms", "RSS MiB", "peak MiB", "connections"]
+        rows = [_row(cell) for cell in cells]
+        parts.append(f"**Twilio answers after {delay * 1e3:g} ms**\n\n{table(head, rows)}")
+    for each in result["repeats"]:
+        trips, requests_ = each["p50"] / each["delay"], each["requests"]
+        parts.append(
+            f"A repeat at {each['delay'] * 1e3:g} ms, {each['server']}: "
+            f"{trips:.2f} trips, {requests_:.2f} requests to Twilio.\n"
+        )
+    return "\n".join(parts)
+
+
+def _row(cell: Mapping[str, Any]) -> list[str]:
+    ratios, p999, delay = cell["ratios"], cell["p999"], cell["delay"]
+    beside = {name: f" ({ratio:.2f})" if cell["server"] != FLOOR else "" for name, ratio in ratios.items()}
+    return [
+        f"{cell['width']:,}, {cell['server']}",
+        f"{cell['rate']:.0f}{beside.get('rate', '')}",
+        f"{cell['p50'] * 1e3:.1f}{beside.get('p50', '')}",
+        f"{cell['p99'] * 1e3:.1f}{beside.get('p99', '')}",
+        f"{p999 * 1e3:.1f}" if p999 else "-",
+        f"{cell['p50'] / delay:.2f}" if delay else "-",
+        f"{cell['cpu'] * 1e3:.2f}{beside.get('cpu', '')}",
+        f"{cell['memory']:.0f}",
+        f"{cell['peak']:.0f}",
+        f"{cell['most']} ({cell['opened']})",
+    ]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read the options and measure."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS='handovers ...'", description=__doc__)
+    """Read the options, measure, and keep the result."""
+    parser = options("handovers", __doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=300, help="handovers a round")
-    parser.add_argument("--widths", type=int, nargs="+", default=[1, 32])
+    parser.add_argument("--seconds", type=float, default=2.0, help="that a round takes at least, about")
+    parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS))
+    parser.add_argument("--delays", type=float, nargs="+", default=list(DELAYS), help="seconds of a trip to Twilio")
+    parser.add_argument("--servers", nargs="+", choices=MAKERS, default=list(MAKERS))
     given = parser.parse_args(arguments)
-    asyncio.run(compare(given.rounds, given.count, given.widths))
+    length = Length(1, 0.2, 1) if given.quick else Length(given.rounds, given.seconds, 3)
+    raise_limits()
+    result = uvloop.run(measure(given.delays, given.widths, given.servers, length))
+    save(given.to, "handovers", result, is_quick=given.quick)

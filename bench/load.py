@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from bench.processes import answers, free_port, process
+from bench.processes import answers, free_port, memory, process, raise_limits
 from router.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ auth: [secret: {SECRET}]
 assistant_webhooks: ["{AGENT}"]
 tools: {{/tools/support: {{flow: refunds}}}}
 """
-MEGABYTE = 1024 * 1024
 SETTLING = 180.0
 
 
@@ -49,11 +47,6 @@ class Load:
     sandbox: str
     router: str
     pid: int
-
-    def memory(self, name: str) -> float:
-        """Read the router's memory in megabytes: ``VmRSS`` now, ``VmHWM`` the most so far."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
     async def open(self, count: int) -> list[str]:
         """Open conversations, and give their sessions."""
@@ -101,7 +94,7 @@ async def burst(load: Load, name: str, calls: int) -> None:
     at_once = sum(seconds < 1 for outcome, seconds in told if outcome == "failed")
     print(
         f"  {name:<18} {statistics.median(took):7.2f} {took[int(len(took) * 0.99)]:7.2f} {took[-1]:7.2f}"
-        f" {load.memory('VmRSS'):8.0f} {load.memory('VmHWM'):8.0f}   {outcomes}; {at_once} refused within a second"
+        f" {memory(load.pid):8.0f} {memory(load.pid, 'VmHWM'):8.0f}   {outcomes}; {at_once} refused within a second"
     )
 
 
@@ -143,7 +136,7 @@ async def measure(calls: int, queue: int, bursts: int, seconds: float) -> None:
             load = Load(session, sandbox, router, pid)
             for url in (sandbox, router):
                 await answers(session, url)
-            print(f"{calls} calls at once, {queue} may be in flight; memory at rest {load.memory('VmRSS'):.0f} MB")
+            print(f"{calls} calls at once, {queue} may be in flight; memory at rest {memory(load.pid):.0f} MB")
             print("                         p50     p99   worst   RSS MB  peak MB")
             await load.arm(kind="slow", times="0", delay=str(seconds))
             for number in range(bursts):
@@ -163,6 +156,5 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--bursts", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="that a slow Twilio takes for a request")
     given = parser.parse_args(arguments)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each call has a connection of its own
+    raise_limits()  # each call has a connection of its own
     asyncio.run(measure(given.calls, given.queue, given.bursts, given.seconds))

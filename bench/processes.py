@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 import subprocess
 import sys
@@ -33,6 +34,12 @@ def memory(pid: int, name: str = "VmRSS") -> float:
     """Read a process's memory in MiB: ``VmRSS`` now, ``VmHWM`` the most so far."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) / 1024
+
+
+def raise_limits() -> None:
+    """Let this process, and what it starts, open as many files and connections as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager

@@ -32,12 +32,16 @@ MOST: Final = 50_000
 
 _PATH: Final = re.compile(rb"/v1/Services/(IS\w{32})/Conversations/(CH\w{32})/Webhooks(?:/(WH\w{32}))?(?:\?.*)?")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+FIGURES: Final = b"/figures"
 _WHEN: Final = "2026-11-27T12:00:00Z"
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was asked: requests by method, connections that were opened and that are open, and the most at a time."""
+    """What was asked: requests by method, connections that were opened and that are open, and the most at a time.
+
+    The connections of those who ask for these figures do not count.
+    """
 
     requests: dict[str, int] = field(default_factory=lambda: {"GET": 0, "POST": 0, "DELETE": 0})
     opened: int = 0
@@ -59,7 +63,7 @@ class Twilio:
 
     def answer(self, method: bytes, target: bytes, body: bytes) -> tuple[bytes, bytes]:
         """Answer one request: the status line's end, and the body."""
-        if target == b"/figures":
+        if target == FIGURES:
             return b"200 OK", self.seen.told()
         match = _PATH.fullmatch(target)
         if match is None:
@@ -125,18 +129,16 @@ class Connection(asyncio.Protocol):
         self._twilio = twilio
         self._delay = delay
         self._received = b""
+        self._is_counted = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it."""
+        """Take requests from now on."""
         self._transport = cast("asyncio.Transport", transport)
-        seen = self._twilio.seen
-        seen.opened, seen.open = seen.opened + 1, seen.open + 1
-        seen.most = max(seen.most, seen.open)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Count it no more."""
-        self._twilio.seen.open -= 1
+        self._twilio.seen.open -= self._is_counted
 
     def data_received(self, data: bytes) -> None:
         """Answer the requests that are whole."""
@@ -149,9 +151,16 @@ class Connection(asyncio.Protocol):
                 return
             body, self._received = self._received[end + 4 : whole], self._received[whole:]
             method, target, _ = head.partition(b"\r\n")[0].split(b" ")
+            self._count(target)
             status, shown = self._twilio.answer(method, target, body)
             answer = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nTwilio-Request-Id: RQ%032x\r\n" % (status, 1)
             self._write(answer + b"Content-Length: %d\r\n\r\n%b" % (len(shown), shown))
+
+    def _count(self, target: bytes) -> None:
+        if not self._is_counted and target != FIGURES:
+            self._is_counted, seen = True, self._twilio.seen
+            seen.opened, seen.open = seen.opened + 1, seen.open + 1
+            seen.most = max(seen.most, seen.open)
 
     def _write(self, answer: bytes) -> None:
         if self._delay:
