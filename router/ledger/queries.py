@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-PORTION: Final = 500
+PORTION: Final = 100
 """So many rows are dropped in one transaction."""
 
 _COLUMNS: Final = handovers.c
