@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TOO_MANY_REQUESTS: Final = frozenset({20429, 50063, 50074})
 CONFLICTS: Final = frozenset({50391, 50349, 50449})
 
+_SUCCESS: Final = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _LOGIN: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET"
 
@@ -29,7 +30,7 @@ def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioErro
 
     Which error it is, is decided by Twilio's code first and by the status second (docs/twilio.md, ERROR-CODES).
     """
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+    if answer.status in _SUCCESS:
         flaw = _flaw(answer)
         return TwilioUncertain(operation, flaw, status=answer.status, request_id=answer.request_id) if flaw else None
     said = answer.said or {}
