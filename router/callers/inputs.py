@@ -17,6 +17,8 @@ PROOFS: Final = frozenset({"secret", BODY_HASH})
 DEEPEST: Final = 64
 """Levels that a JSON body may have."""
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 def url_inputs(request: Request) -> dict[str, Any]:
     """Read what stands in the URL; a name that is repeated with other values becomes a list.
@@ -60,7 +62,7 @@ def _json(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
         # A lone surrogate is valid JSON but no text, and 1e999 is read as infinite: no attributes could carry them.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        _ENCODER.encode(value).encode()
         is_deep = _is_deeper(value, DEEPEST)
     except RecursionError:
         is_deep = True

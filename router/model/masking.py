@@ -11,10 +11,15 @@ LONGEST: Final = 200
 _ADDRESS: Final = re.compile(r"(?:\+|%2B)\d(?:[ ().-]{0,2}\d){4,}|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
 
 
+_SIGNS: Final = frozenset("+%@")
+"""No address is without one of these."""
+
+
 def veiled(text: str) -> str:
     """Give ``text`` with telephone numbers and mail addresses masked."""
-    has_none = "+" not in text and "@" not in text and "%" not in text  # most sentences, at a tenth of the time
-    return text if has_none else _ADDRESS.sub("+…", text)
+    if _SIGNS.isdisjoint(text):  # to look for an address costs more than to see that there is none
+        return text
+    return _ADDRESS.sub("+…", text)
 
 
 def fit(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -65,10 +66,14 @@ class Metrics:
             registry=self.registry,
         )
 
+        # To look a label up takes as long as to count.
+        self._calls_of, self._seconds_of = cache(self._calls.labels), cache(self._seconds.labels)
+        self._twilio_of = cache(self._twilio.labels)
+
     def answered(self, answer: Answer, seconds: float) -> None:
         """Count a call that was answered."""
-        self._calls.labels(answer.tool, answer.intent, answer.outcome).inc()
-        self._seconds.labels(answer.tool, answer.intent, answer.outcome).observe(seconds)
+        self._calls_of(answer.tool, answer.intent, answer.outcome).inc()
+        self._seconds_of(answer.tool, answer.intent, answer.outcome).observe(seconds)
         if answer.key:
             self._sentences.labels(answer.tool, answer.key).inc()
 
@@ -78,7 +83,7 @@ class Metrics:
 
     def asked_twilio(self, record: RequestRecord) -> None:
         """Count an HTTP request to Twilio; status 0 stands for no answer."""
-        self._twilio.labels(record.operation, str(record.status)).inc()
+        self._twilio_of(record.operation, record.status).inc()
 
     def reloaded(self, result: str, live: Live, now: datetime) -> None:
         """Count a reload by its result: changed, unchanged, degraded or refused; and show what is in use after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Histogram
@@ -29,16 +30,12 @@ class PluginMetrics:
             registry=registry,
         )
         # To look a label up takes as long as to count.
-        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._calls_of, self._seconds_of = cache(self._calls.labels), cache(self._seconds.labels)
 
     def called(self, record: CallRecord) -> None:
         """Count a call, whatever came of it."""
-        key = record.plugin, record.hook
-        if key not in self._known:
-            self._known[key] = self._calls.labels(*key), self._seconds.labels(*key)
-        calls, seconds = self._known[key]
-        calls.inc()
-        seconds.observe(record.seconds)
+        self._calls_of(record.plugin, record.hook).inc()
+        self._seconds_of(record.plugin, record.hook).observe(record.seconds)
 
     def failed(self, report: PluginReport) -> None:
         """Count a failure."""
