@@ -7,6 +7,7 @@ takes few statements for many of them.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from operator import attrgetter
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from router.ledger.record import Records
 from router.ledger.row import State
-from router.ledger.table import COLUMNS, OPEN, Words, changed_columns, handovers
+from router.ledger.table import COLUMNS, Words, changed_columns, handovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,11 +36,17 @@ NEWEST: Final = 200
 """So many rows of a conversation a decision sees, and the open one."""
 
 _C: Final = handovers.c
+_EACH: Final = handovers.alias("each_")
+"""The table once more, where it is looked through by conversation."""
+
 _CONVERSATIONS: Final = bindparam("conversations", type_=ARRAY(Words))
-_ASKED: Final = func.unnest(_CONVERSATIONS).table_valued("conversation", name="asked").render_derived()
-_LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.conversation, literal_column("0"))))
-_ANSWERED: Final = _C.state.in_([literal_column(f"'{state}'") for state in (State.ACCEPTED, State.COMPLETED)])
-_TELLING: Final = or_(OPEN, _ANSWERED)
+_ASKED: Final = func.unnest(_CONVERSATIONS).table_valued("value", name="asked").render_derived()
+_LISTED: Final = func.json_each(bindparam("conversations", type_=Words)).table_valued("value", name="asked")
+_LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.value, literal_column("0"))))
+_ANSWERED: Final[list[ColumnElement[Any]]] = [
+    literal_column(f"'{state}'") for state in (State.ACCEPTED, State.COMPLETED)
+]
+_TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_ANSWERED))
 """Also where many calls came to nothing since: who answers, and what is owed."""
 
 
@@ -52,7 +59,11 @@ class Decision:
 
 
 class Script:
-    """The script for one kind of database: that of SQLite asks by conversation, PostgreSQL's about all at once."""
+    """The script for one kind of database.
+
+    SQLite gives all rows in one JSON text: at each step that it takes by itself this thread must wait for its turn
+    again, and those waits took longer than the steps.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
         self._is_shared = dialect.name == "postgresql"
@@ -61,7 +72,8 @@ class Script:
         self.dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
         self._records = Records(self.dialect)
         self._lock = self._compiled(_LOCK)
-        self._newest, self._telling = (self._compiled(_rows(self._is_shared, *more)) for more in ((), (_TELLING,)))
+        rows = _of_server if self._is_shared else _of_file
+        self._newest, self._telling = (self._compiled(rows(*which)) for which in ((), (_TELLING,)))
         self._insert = self._compiled(insert(handovers), COLUMNS)
         self._updates: dict[tuple[str, ...], str] = {}
 
@@ -92,12 +104,12 @@ class Script:
         return found
 
     def _select(self, cursor: Any, select_rows: str, conversations: Sequence[str]) -> dict[str, Rows]:
+        cursor.execute(select_rows, (conversations if self._is_shared else json.dumps(conversations),))
+        records = cursor.fetchall()
         found: dict[str, list[Row]] = {name: [] for name in conversations}
-        for asked in [conversations] if self._is_shared else conversations:
-            cursor.execute(select_rows, (asked,))
-            for record in cursor.fetchall():
-                row = self._records.row_of(record)
-                found[row.conversation].append(row)
+        for record in records if self._is_shared else map(tuple, json.loads(records[0][0])):
+            row = self._records.row_of(record)
+            found[row.conversation].append(row)
         return {name: _newest_first(rows) for name, rows in found.items()}
 
     def _keep(self, cursor: Any, rows: Iterable[tuple[Row | None, Row]]) -> None:
@@ -137,20 +149,23 @@ class Script:
             ) from error
 
 
-def _rows(is_shared: bool, *which: ColumnElement[bool]) -> Select[Any]:  # noqa: FBT001 - the one thing that differs
-    """Select the newest rows of the conversations that are asked about, and keep others from changing them."""
-    asked = _ASKED.c.conversation if is_shared else _CONVERSATIONS
-    newest = (
-        select(handovers)
-        .where(_C.conversation == asked, *which)
-        .order_by(_C.created.desc(), _C.id.desc())
-        .with_for_update()
-        .suffix_with(f"LIMIT {NEWEST}")  # as it stands: a bound one would be a value more for the driver
-    )
-    if not is_shared:
-        return newest
-    each = newest.lateral("newest")
-    return select(each).select_from(_ASKED.join(each, true()))
+def _of_server(*which: ColumnElement[bool]) -> Select[Any]:
+    """Select the newest rows of each conversation that is asked about, and keep others from changing them."""
+    newest = _newest(select(_EACH), _ASKED.c.value, *which).with_for_update().lateral("newest")
+    return select(newest).select_from(_ASKED.join(newest, true()))
+
+
+def _of_file(*which: ColumnElement[bool]) -> Select[Any]:
+    """Select the same as one JSON text."""
+    newest = _newest(select(literal_column("each_.rowid")).select_from(_EACH), _LISTED.c.value, *which)
+    listed = _LISTED.join(handovers, literal_column("handovers.rowid").in_(newest.correlate(_LISTED)))
+    return select(func.json_group_array(func.json_array(*_C))).select_from(listed)
+
+
+def _newest(rows: Select[Any], conversation: ColumnElement[str], *which: ColumnElement[bool]) -> Select[Any]:
+    newest = rows.where(_EACH.c.conversation == conversation, *which)
+    # The limit as it stands: a bound one would be a value more for the driver.
+    return newest.order_by(_EACH.c.created.desc(), _EACH.c.id.desc()).suffix_with(f"LIMIT {NEWEST}")
 
 
 def _newest_first(rows: Iterable[Row]) -> Rows:
