@@ -46,7 +46,7 @@ _LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.
 _ANSWERED: Final[list[ColumnElement[Any]]] = [
     literal_column(f"'{state}'") for state in (State.ACCEPTED, State.COMPLETED)
 ]
-_TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_ANSWERED))
+_TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_QUOTED))
 """Also where many calls came to nothing since: who answers, and what is owed."""
 
 
