@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import bindparam, func, insert, literal_column, or_, select, true, update
+from sqlalchemy import Text, bindparam, func, insert, literal_column, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
@@ -43,10 +43,8 @@ _CONVERSATIONS: Final = bindparam("conversations", type_=ARRAY(Words))
 _ASKED: Final = func.unnest(_CONVERSATIONS).table_valued("value", name="asked").render_derived()
 _LISTED: Final = func.json_each(bindparam("conversations", type_=Words)).table_valued("value", name="asked")
 _LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.value, literal_column("0"))))
-_ANSWERED: Final[list[ColumnElement[Any]]] = [
-    literal_column(f"'{state}'") for state in (State.ACCEPTED, State.COMPLETED)
-]
-_TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_QUOTED))
+_ANSWERED: Final = [literal_column(f"'{each}'", Text) for each in (State.ACCEPTED, State.COMPLETED)]
+_TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_ANSWERED))
 """Also where many calls came to nothing since: who answers, and what is owed."""
 
 
