@@ -37,7 +37,7 @@ class Resolved:
     def named(self, handover_id: str) -> Resolved:
         """Give the same under the id of a row that is gone on with."""
         is_own = self.handover.id == handover_id
-        return self if is_own else self.about(dataclasses.replace(self.handover, id=handover_id))
+        return self if is_own else self.about(self.handover.change(id=handover_id))
 
     def about(self, handover: Handover) -> Resolved:
         """Give the same with what the guards have made of the handover."""

@@ -7,7 +7,6 @@ import inspect
 import math
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from router.hooks.failure import NoAnswer
@@ -64,12 +63,13 @@ class Attempts:
         """
         if self._hung[plugin] >= MOST_HUNG:
             return Attempt(None, NoAnswer(f"not called: {MOST_HUNG} of its calls do not end, though cancelled"), 0.0)
-        started, hold = self._clock.monotonic(), Hold(self._clock)
         ours = cast("asyncio.Task[Any]", asyncio.current_task())
         before = ours.cancelling()
-        answer, is_awaitable, error = _tried(partial(hold.measured, call))
+        started = self._clock.monotonic()
+        answer, is_awaitable, error = _tried(call)
+        hold = Hold(self._clock, self._clock.monotonic() - started)
         if error is None and not is_awaitable:
-            answer, is_awaitable, error = _tried(partial(accept, answer))
+            answer, is_awaitable, error = _tried(accept, answer)
             accept = _as_it_is
         has_cancelled = ours.cancelling() > before
         if has_cancelled:
@@ -135,11 +135,11 @@ async def _take_back(ours: asyncio.Task[Any], before: int) -> None:
             raise
 
 
-def _tried(step: Callable[[], Any]) -> tuple[Any, bool, BaseException | None]:
+def _tried(step: Callable[..., Any], *given: Any) -> tuple[Any, bool, BaseException | None]:
     """Take a step: its answer, whether that is to be awaited, and what came instead of it."""
     try:
-        answer = step()
-        return answer, inspect.isawaitable(answer), None
+        answer = step(*given)
+        return answer, answer is not None and inspect.isawaitable(answer), None
     except BaseException as error:  # noqa: BLE001 - a plugin's SystemExit must not end the server
         return None, False, error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +73,7 @@ class Call:
 def handed(value: Any) -> Any:
     """Give a plugin a handover or a call of its own: what it does to that, nobody else feels."""
     names = _OPEN.get(type(value), ())
-    return replace(value, **{name: _copied(getattr(value, name)) for name in names}) if names else value
+    return value.change(**{name: _copied(getattr(value, name)) for name in names}) if names else value
 
 
 def _copied(value: Any) -> Any:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Hold:
-    """Measures steps by ``clock``; ``longest`` is the longest of them, in seconds."""
+    """Measures steps by ``clock``; ``longest`` is the longest of them, in seconds, and of those that were before."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.longest = 0.0
+    def __init__(self, clock: Clock, longest: float) -> None:
+        self.longest = longest
         self._clock = clock
 
     def measured(self, step: Callable[[], Any]) -> Any:

@@ -164,4 +164,5 @@ class PluginHost(PluginLife):
         told = [call for call in self.calls(hook, uses) if not call.is_background]
         if told:
             allowance = self._allowance()
-            await asyncio.gather(*(self._caller.make(call, given, answers.nothing, allowance) for call in told))
+            told_all = (self._caller.make(call, given, answers.nothing, allowance) for call in told)
+            await (asyncio.gather(*told_all) if len(told) > 1 else next(told_all))  # one alone needs no task

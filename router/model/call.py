@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from router.model.value import Value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,8 +47,8 @@ class Identity:
         return author in (str(self), self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+@dataclass(frozen=True)
+class ToolCall(Value):
     """One call of a tool, parsed and authenticated, before it is looked up.
 
     ``url_inputs`` stand in the tool's URL and are the administrator's; ``body_inputs`` are the model's. ``caller``

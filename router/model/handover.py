@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from router.model.call import ConversationRef
+from router.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands in for the time where nobody said when a call came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
+@dataclass(frozen=True)
+class Handover(Value):
     """What plugins see of a handover. It cannot be changed, only replaced.
 
     ``id`` is ``HO`` and 32 hex digits; ``flow`` a Flow SID; ``message`` the sentence that the model gets if all goes
@@ -51,7 +51,7 @@ class Handover:
         fixed = changes.keys() - {"flow", "message"}
         if fixed:
             raise TypeError(f"a plugin may replace flow and message of a handover, not {', '.join(sorted(fixed))}")
-        return dataclasses.replace(self, **changes)
+        return self.change(**changes)
 
 
 class Decline(Exception):
