@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Dialect, Select
     from sqlalchemy.engine.default import DefaultDialect
+    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.sql.elements import ClauseElement
 
     from router.ledger.row import Row
@@ -70,7 +71,7 @@ class Script:
 
         Raises SQLAlchemy's DBAPIError where the database fails, and what a decision raises.
         """
-        with contextlib.closing(connection.connection.cursor()) as cursor, self._translated():
+        with self._translated(connection), contextlib.closing(connection.connection.cursor()) as cursor:
             found = self._rows_of(cursor, sorted({each.conversation for each in decisions}))
             left, made = dict(found), []
             for each in decisions:
@@ -127,11 +128,14 @@ class Script:
         return str(clause.compile(dialect=self.dialect, column_keys=columns))
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, connection: Connection) -> Iterator[None]:
         """Raise the driver's errors as SQLAlchemy does, without the statement and what stands in the row."""
+        there = connection.connection.driver_connection
         try:
             yield
         except self.dialect.loaded_dbapi.Error as error:
+            if self.dialect.is_disconnect(error, cast("DBAPIConnection", there), None):
+                connection.invalidate(error)  # else its rollback would fail, too, and that would be the error
             raise DBAPIError.instance(
                 None, None, error, self.dialect.loaded_dbapi.Error, hide_parameters=True, dialect=self.dialect
             ) from error
