@@ -38,7 +38,9 @@ NEWEST: Final = 200
 _C: Final = handovers.c
 _CONVERSATIONS: Final = bindparam("conversations", type_=ARRAY(Words))
 _ASKED: Final = func.unnest(_CONVERSATIONS).table_valued("conversation", name="asked").render_derived()
-_LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.conversation, literal_column("0"))))
+LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.conversation, literal_column("0"))))
+"""Keeps others from deciding about the ``conversations`` until the transaction ends; PostgreSQL's alone."""
+
 _ANSWERED: Final = _C.state.in_([literal_column(f"'{state}'") for state in (State.ACCEPTED, State.COMPLETED)])
 _TELLING: Final = or_(OPEN, _ANSWERED)
 """Also where many calls came to nothing since: who answers, and what is owed."""
@@ -61,7 +63,7 @@ class Script:
         kind = cast("type[DefaultDialect]", type(dialect))
         self.dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
         self._records = Records(self.dialect)
-        self._lock = self._compiled(_LOCK)
+        self._lock = self._compiled(LOCK)
         self._newest, self._telling = (self._compiled(_rows(self._is_shared, *more)) for more in ((), (_TELLING,)))
         self._insert = self._compiled(insert(handovers), COLUMNS)
         self._updates: dict[tuple[str, ...], str] = {}
