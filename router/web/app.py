@@ -8,8 +8,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.routing import Match, Mount, Route
 
 from router.clock import Clock
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from starlette.applications import Starlette
-    from starlette.requests import Request as WebRequest
     from starlette.routing import BaseRoute
     from starlette.types import Scope
     from structlog.typing import FilteringBoundLogger
@@ -116,7 +113,6 @@ def create_app(
             running, gateway, ledger, rounds, reloader, loaded, workshop, poll=settings.poll, heeds_hup=owns_process
         ),
         routes=_paths(tools, returns, operations, pages),
-        exception_handlers={ClientDisconnect: _hung_up},
     )
     app.state.reloader = reloader
     return app
@@ -168,11 +164,6 @@ def _paths(tools: Tools, returns: Returns, operations: Operations, pages: Plugin
         Mount(PLACE, pages),
         Mount("", tools),
     ]
-
-
-async def _hung_up(_request: WebRequest, _error: Exception) -> Response:
-    """Answer whoever left while a plugin read its body: nobody reads it, and the plugin has not failed."""
-    return Response(status_code=400)
 
 
 class _OwnRoute(Route):
