@@ -255,6 +255,8 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
             may_return = is_sid("FW", row.flow) and (row.duty is Duty.HAND_BACK or row.journal.runs)
             unsure = row.state is State.INITIATED or may_return
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
+            if row.duty is Duty.HAND_BACK and not is_sid("FW", row.flow) and is_sid("FW", flow):
+                journal = journal.with_doubts(flow)  # the agent's webhook, put back for a target, may turn up late
             journal = replace(journal.with_asked(row), has_returned=journal.has_returned or _returns(row, flow))
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)

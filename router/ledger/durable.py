@@ -140,8 +140,12 @@ class DurableLedger:
 
     async def settle_news(self, row: Row, told: Mapping[News, News | None]) -> None:
         """Keep what came of news of ``row`` that we took; where that is not possible, they are told again later."""
+
+        def work(connection: Connection) -> None:
+            queries.settle_news(connection, row.conversation, row.id, told)
+
         try:
-            await self._writer.run(lambda connection: queries.settle_news(connection, row.id, told), row.conversation)
+            await self._writer.run(work, row.conversation)
         finally:
             self._telling.discard(row.id)
 

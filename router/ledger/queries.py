@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select,
 from router.ledger.ledger import Figures
 from router.ledger.news import settle, take
 from router.ledger.row import URGENT, Row, State
+from router.ledger.script import LOCK
 from router.ledger.table import NEWS, OPEN, Moment, handovers, row_of, values_of
 
 if TYPE_CHECKING:
@@ -85,8 +86,13 @@ def claim_news(connection: Connection, now: datetime, most: int, held: Collectio
     return claimed
 
 
-def settle_news(connection: Connection, row_id: str, told: Mapping[News, News | None]) -> None:
-    """Keep what came of news that were taken; where the row is gone, there is nobody to keep it for."""
+def settle_news(connection: Connection, conversation: str, row_id: str, told: Mapping[News, News | None]) -> None:
+    """Keep what came of news that were taken; where the row is gone, there is nobody to keep it for.
+
+    Under the lock of its conversation, as a decision: decisions that come together take all their locks before any row.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(LOCK, {"conversations": [conversation]})
     one = select(handovers).where(_COLUMNS.id == row_id).with_for_update()
     for row in [row_of(each) for each in connection.execute(one).mappings()]:
         connection.execute(_UPDATE, values_of(row.change(news=settle(row.news, told)), NEWS) | {"id_": row.id})

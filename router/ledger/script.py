@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Dialect, Select
     from sqlalchemy.engine.default import DefaultDialect
+    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.sql.elements import ClauseElement
 
     from router.ledger.row import Row
@@ -42,7 +43,9 @@ _EACH: Final = handovers.alias("each_")
 _CONVERSATIONS: Final = bindparam("conversations", type_=ARRAY(Words))
 _ASKED: Final = func.unnest(_CONVERSATIONS).table_valued("value", name="asked").render_derived()
 _LISTED: Final = func.json_each(bindparam("conversations", type_=Words)).table_valued("value", name="asked")
-_LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.value, literal_column("0"))))
+LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.value, literal_column("0"))))
+"""Keeps others from deciding about the ``conversations`` until the transaction ends; PostgreSQL's alone."""
+
 _ANSWERED: Final = [literal_column(f"'{each}'", Text) for each in (State.ACCEPTED, State.COMPLETED)]
 _TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_ANSWERED))
 """Also where many calls came to nothing since: who answers, and what is owed."""
@@ -69,7 +72,7 @@ class Script:
         kind = cast("type[DefaultDialect]", type(dialect))
         self.dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
         self._records = Records(self.dialect)
-        self._lock = self._compiled(_LOCK)
+        self._lock = self._compiled(LOCK)
         rows = _of_server if self._is_shared else _of_file
         self._newest, self._telling = (self._compiled(rows(*which)) for which in ((), (_TELLING,)))
         self._insert = self._compiled(insert(handovers), COLUMNS)
@@ -80,7 +83,7 @@ class Script:
 
         Raises SQLAlchemy's DBAPIError where the database fails, and what a decision raises.
         """
-        with contextlib.closing(connection.connection.cursor()) as cursor, self._translated():
+        with self._translated(connection), contextlib.closing(connection.connection.cursor()) as cursor:
             found = self._rows_of(cursor, sorted({each.conversation for each in decisions}))
             left, made = dict(found), []
             for each in decisions:
@@ -137,11 +140,14 @@ class Script:
         return str(clause.compile(dialect=self.dialect, column_keys=columns))
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, connection: Connection) -> Iterator[None]:
         """Raise the driver's errors as SQLAlchemy does, without the statement and what stands in the row."""
+        there = connection.connection.driver_connection
         try:
             yield
         except self.dialect.loaded_dbapi.Error as error:
+            if self.dialect.is_disconnect(error, cast("DBAPIConnection", there), None):
+                connection.invalidate(error)  # else its rollback would fail, too, and that would be the error
             raise DBAPIError.instance(
                 None, None, error, self.dialect.loaded_dbapi.Error, hide_parameters=True, dialect=self.dialect
             ) from error

@@ -8,6 +8,8 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from router.errors import ConfigError, LedgerError
 from router.web.starting import start_plugins
@@ -16,6 +18,7 @@ from router.web.watcher import heed, watch
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.requests import Request as WebRequest
     from starlette.types import Message, Receive, Scope, Send
 
     from router.config import Loaded
@@ -118,7 +121,7 @@ class App(Starlette):
     is_refused = False
 
     def __init__(self, tools: Tools, **given: Any) -> None:
-        super().__init__(**given)
+        super().__init__(exception_handlers={ClientDisconnect: _hung_up}, **given)
         self._tools = tools
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,3 +140,8 @@ class App(Starlette):
             await send(message)
 
         return tell
+
+
+async def _hung_up(_request: WebRequest, _error: Exception) -> Response:
+    """Answer whoever left while a plugin read its body: nobody reads it, and the plugin has not failed."""
+    return Response(status_code=400)

@@ -679,3 +679,10 @@ def test_nobody_puts_a_target_back() -> None:
         next_one = admit([old], row(2, 100, flow=flow, key="other"), LIMITS, US, after(100))[0]
         assert isinstance(next_one, Admitted)
         assert next_one.row.journal.doubts == doubts
+
+
+def test_the_next_flow_is_looked_at_again_while_a_target_goes_back() -> None:
+    """The agent's webhook, put back for the target by a request without an answer, may turn up beside the flow."""
+    old = completed(1, flow="human")
+    assert admitted([old], row(2, 9))[0].journal.doubts == (REFUNDS,)
+    assert admitted([old.close(after(1))], row(2, 9))[0].journal.doubts == ()

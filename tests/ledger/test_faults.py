@@ -54,6 +54,16 @@ async def works(ledger: DurableLedger) -> None:
     assert ledger.faults() == ()
 
 
+def cut_connections(url: str) -> None:
+    """End all connections to the database but this one, and wait until they have ended."""
+    with psycopg.connect(url, autocommit=True) as other:
+        cut = other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cut.fetchall() == [(True,)]
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "handovers.db"
@@ -228,6 +238,26 @@ async def test_a_server_that_stops_and_starts(postgres_url: str) -> None:
         await works(ledger)
 
 
+async def test_a_connection_that_was_cut_costs_nobody_who_comes_with_others(postgres_url: str) -> None:
+    """Decisions that come together find their connection dead: each is made by itself, on a new one."""
+    async with a_ledger(postgres_url) as ledger:
+        await fill(ledger, a_row())
+        cut_connections(postgres_url)
+        seen = await asyncio.gather(*(ledger.decide(name, see) for name in ("CH1", "CH2", "CH1")))
+        assert [len(rows) for rows in seen] == [1, 0, 1]
+        assert ledger.faults() == ()
+
+
+async def test_a_connection_that_was_cut_is_told_by_the_servers_reason(postgres_url: str) -> None:
+    """A decision that comes alone hears why the server cut the connection, and not that it cannot be taken back."""
+    async with a_ledger(postgres_url) as ledger:
+        await fill(ledger, a_row())
+        cut_connections(postgres_url)
+        with pytest.raises(LedgerError, match="the server was shut down"):
+            await ledger.decide("CH1", see)
+        await works(ledger)
+
+
 async def test_a_row_that_another_transaction_keeps(postgres_url: str) -> None:
     """PostgreSQL's locks are waited for as long as patience lasts; other conversations go on meanwhile."""
     async with a_ledger(postgres_url) as ledger:
@@ -307,7 +337,7 @@ async def test_many_rows_are_forgotten_in_portions(file: Path) -> None:
         await ledger.decide("CH1", lambda _: (None, rows))
         commits.clear()
         assert await ledger.forget(rows[-1].created) == 1000
-        assert commits == [1, 1, 1]
+        assert commits == [1] * 11
         assert [row.id for row in await ledger.history(Filter())] == ["HO1000"]
 
 

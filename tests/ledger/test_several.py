@@ -4,15 +4,22 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+import psycopg
+from sqlalchemy import create_engine
+
 from router.clock import Clock
+from router.ledger.address import Address
 from router.ledger.durable import DurableLedger
 from router.ledger.ledger import Filter, Holder
 from router.ledger.owner import this_process
+from router.ledger.queries import settle_news
 from router.ledger.row import Duty
-from tests.ledger.kit import NOW, after, an_open_row, fill, keep, see
+from router.ledger.script import Decision, Script
+from tests.ledger.kit import NOW, after, an_open_row, fill, keep, see, some_news
 from tests.ledger.worker import CONVERSATIONS
 
 if TYPE_CHECKING:
@@ -120,6 +127,30 @@ async def test_two_ledgers_open_one_row(url: str) -> None:
 
         assert sorted(await asyncio.gather(attempt(one), attempt(other))) == [False, True]
         assert len(await one.decide("CH1", see)) == 1
+
+
+async def test_news_that_are_settled_and_decisions_never_wait_in_a_circle(postgres_url: str) -> None:
+    """One process settles news and then decides, another decides about the same conversations: neither is a victim."""
+    row = an_open_row(1, news=(some_news(),))
+    engine = create_engine(Address.parse(postgres_url).url)
+    async with DurableLedger(postgres_url, Holder("a"), clock()) as one:
+        await fill(one, row)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL deadlock_timeout = '10ms'")  # it would be the victim
+            settle_news(connection, "CH1", row.id, dict.fromkeys(row.news))
+            deciding = asyncio.gather(one.decide("CH1", see), one.decide("CH2", see))
+            await asyncio.to_thread(wait_for_one_who_waits, postgres_url)
+            Script(engine.dialect).decide(connection, [Decision("CH2", see)])
+        (seen,), nothing = await deciding
+        assert (seen.news, nothing) == ((), ())
+    engine.dispose()
+
+
+def wait_for_one_who_waits(url: str) -> None:
+    """Come back as soon as a transaction waits for another's lock."""
+    with psycopg.connect(url, autocommit=True) as asking:
+        while not asking.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
+            time.sleep(0.01)
 
 
 async def test_a_row_is_taken_over_when_the_lease_ends(url: str) -> None:

@@ -139,6 +139,17 @@ async def test_a_crash_is_a_plain_500(paged: Router) -> None:
     assert (await get(paged, "/plugins/queue-pages/crash/refusal")).status == 418
 
 
+async def test_a_caller_that_leaves_in_the_middle_is_nobodys_failure(paged: Router) -> None:
+    """A connection that ends before its body does is not counted against the plugin that waits for that."""
+    async with paged.connection() as (_reader, writer):
+        writer.write(b"POST /plugins/queue-pages/count HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)
+    assert paged.trouble == []
+    assert not [entry for entry in paged.entries if entry["event"] == "plugin failed"]
+
+
 async def test_a_body_is_read_within_bounds(paged: Router) -> None:
     """One MiB is read whole; of a larger body no more than that, and 413 is the answer and nobody's failure."""
     most = b"x" * LARGEST

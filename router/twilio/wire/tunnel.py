@@ -27,6 +27,7 @@ class Tunnel(asyncio.Protocol):
         self._login = login
         self._said = b""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.opened.add_done_callback(_note)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
@@ -59,3 +60,9 @@ class Tunnel(asyncio.Protocol):
             self.opened.set_result(None)
         else:
             self.opened.set_exception(error)
+
+
+def _note(opened: asyncio.Future[None]) -> None:
+    """Take note of its error: whoever dialled may have left before, and asyncio would log that nobody did."""
+    if not opened.cancelled():
+        opened.exception()

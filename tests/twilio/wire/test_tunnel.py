@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+import gc
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from router.errors import SettingsError
 from router.twilio.gateway import Credentials, TwilioGateway
 from router.twilio.wire.answer import NotSent
 from router.twilio.wire.peer import Peer, Proxy
+from router.twilio.wire.tunnel import Tunnel
 from tests.twilio.stub import AC, free_port
 from tests.twilio.wire.kit import GET, SOON, open_pool
 from tests.twilio.wire.talker import Line, answering, saying, talking
@@ -114,6 +116,22 @@ async def test_a_proxy_that_hangs_up(certificate: Certificate, said: bytes) -> N
             await pool.exchange(through(proxy.port, 1), GET, 5)
     assert caught.value.what == f"no connection to 127.0.0.1:{proxy.port}"
     assert caught.value.why == "the proxy closed the connection"
+
+
+async def test_a_caller_that_left_leaves_no_trace_of_its_tunnel() -> None:
+    """What a proxy does after nobody waits for it any more is not logged as an error of ours."""
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, about: logged.append(about))
+    for end in (None, ConnectionResetError()):
+        Tunnel(through(1, 2), "").connection_lost(end)
+        gc.collect()
+    left = Tunnel(through(1, 2), "")
+    left.opened.cancel()
+    left.connection_lost(None)
+    await asyncio.sleep(0)
+    del left
+    gc.collect()
+    assert logged == []
 
 
 async def test_a_proxy_that_says_nothing(certificate: Certificate) -> None:
