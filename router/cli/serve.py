@@ -79,15 +79,7 @@ def _run(app: Starlette, listener: socket.socket, workers: int, tell: Callable[[
 
     from router.cli.supervisor import Supervisor, TellingServer  # noqa: PLC0415 - see above
 
-    # Python's own loop: with many in flight it takes less CPU than uvloop, and is fairer (docs/performance.md).
-    make = partial(
-        uvicorn.Config,
-        loop="asyncio",
-        access_log=False,
-        log_level="warning",
-        ws="none",
-        timeout_graceful_shutdown=patience,
-    )
+    make = partial(uvicorn.Config, access_log=False, log_level="warning", ws="none", timeout_graceful_shutdown=patience)
     if workers > 1:
         config = make("router.cli.serve:from_environ", factory=True, workers=workers)
         supervisor = Supervisor(config, sockets=[listener], tell=tell)

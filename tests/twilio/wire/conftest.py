@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", params=[False, True], ids=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """A router of ours runs on asyncio's own loop, another server may have uvloop: all of this holds on both."""
+    """A router runs on uvloop, a test of a plugin on asyncio's own loop: all of this holds on both."""
     return "asyncio", {"use_uvloop": request.param}
 
 
