@@ -579,8 +579,8 @@ async def test_calls_and_seconds_are_counted(tmp_path: Path) -> None:
     await host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
     before = host.figures
     await host.before_swap(HANDOVER, [use("a")], LISTED.get, TWILIO)
-    assert before == {("a", "before_swap"): Figures(calls=1, seconds=0.375, p95=0.375, blocked=1)}
-    assert host.figures == {("a", "before_swap"): Figures(calls=2, seconds=0.75, p95=0.375, blocked=2)}
+    assert before == {("a", "before_swap"): Figures(calls=1, seconds=0.25, p95=0.25, blocked=1)}
+    assert host.figures == {("a", "before_swap"): Figures(calls=2, seconds=0.5, p95=0.25, blocked=2)}
 
 
 async def test_a_host_that_nobody_listens_to_reports_to_nobody(tmp_path: Path) -> None:
