@@ -14,7 +14,7 @@ import uvloop
 from bench.configuration import INTENTS, write
 from bench.handovers import Cell, run_round
 from bench.processes import raise_limits
-from bench.results import options, save, table
+from bench.results import options, save, some, table
 from bench.rows import FINISHED, OWING, copy, multiply
 from bench.stage import HEAD, PATH, Question, stage
 
@@ -118,7 +118,7 @@ def report(result: Result) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("growth", __doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=some, default=7, help="turns; what counts is their median")
     given = parser.parse_args(arguments)
     rounds, most = (1, 10_000) if given.quick else (given.rounds, 1_000_000)
     raise_limits()

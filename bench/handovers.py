@@ -18,13 +18,12 @@ import uvloop
 
 from bench.postgres import postgres
 from bench.processes import memory, raise_limits
-from bench.results import options, save, table
+from bench.results import options, save, seconds, some, table
 from bench.stage import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bench.postgres import Postgres
     from bench.results import Result
     from bench.stage import Server, Stage
 
@@ -35,10 +34,10 @@ PATIENT: Final = {"HANDOVER_QUEUE": "2000", "HANDOVER_DEADLINE": "30"}
 """Nobody is refused, as the floor refuses nobody: a refusal is no handover, and faster than one."""
 
 FLOOR: Final = "floor"
-MAKERS: Final[Mapping[str, Callable[[Stage, Postgres], Server]]] = {
+MAKERS: Final[Mapping[str, Callable[[Stage, contextlib.ExitStack], Server]]] = {
     FLOOR: lambda on, _: on.floor(),
     "SQLite": lambda on, _: on.router("SQLite", **PATIENT),
-    "PostgreSQL": lambda on, there: on.router("PostgreSQL", there.url, **PATIENT),
+    "PostgreSQL": lambda on, stack: on.router("PostgreSQL", stack.enter_context(postgres()).url, **PATIENT),
 }
 
 CONNECTIONS: Final = 100
@@ -156,11 +155,10 @@ async def measure(delays: Sequence[float], widths: Sequence[int], names: Sequenc
     repeats: list[Result] = []
     for delay in delays:
         with stage() as on, contextlib.ExitStack() as stack:
-            there = stack.enter_context(postgres())
             servers = []
             for name in names:
                 on.stand_in(delay)
-                servers.append(MAKERS[name](on, there))
+                servers.append(MAKERS[name](on, stack))
             for width in widths:
                 found = await compare(on, servers, width, length.count(width, delay), length.rounds)
                 cells += [{"delay": delay, **each} for each in found]
@@ -209,11 +207,11 @@ def _row(cell: Mapping[str, Any]) -> list[str]:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("handovers", __doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="that a round takes at least, about")
-    parser.add_argument("--widths", type=int, nargs="+", default=list(WIDTHS))
-    parser.add_argument("--delays", type=float, nargs="+", default=list(DELAYS), help="seconds of a trip to Twilio")
-    parser.add_argument("--servers", nargs="+", choices=MAKERS, default=list(MAKERS))
+    parser.add_argument("--rounds", type=some, default=5, help="turns of each server; what counts is their median")
+    parser.add_argument("--seconds", type=seconds, default=2.0, help="that a round takes at least, about")
+    parser.add_argument("--widths", type=some, nargs="+", default=list(WIDTHS), help="calls in flight")
+    parser.add_argument("--delays", type=seconds, nargs="+", default=list(DELAYS), help="seconds of a trip to Twilio")
+    parser.add_argument("--servers", nargs="+", choices=MAKERS, default=list(MAKERS), help="who takes turns")
     given = parser.parse_args(arguments)
     length = Length(1, 0.2, 1) if given.quick else Length(given.rounds, given.seconds, 3)
     raise_limits()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from bench.handovers import Cell, run_round
-from bench.results import options, save, table
+from bench.results import options, save, some, table
 from bench.stacks import fold
 from bench.stage import stage
 
@@ -26,6 +26,7 @@ WIDTH: Final = 32
 RATE: Final = 250
 """Samples a second: each stops the server for a moment."""
 
+SPY: Final = Path(sys.executable).with_name("py-spy")
 LEAST: Final = 0.005
 """Rooms with less of a share are summed up."""
 
@@ -33,7 +34,7 @@ LEAST: Final = 0.005
 @contextlib.contextmanager
 def sampled(pid: int, file: Path) -> Iterator[None]:
     """Write the stacks of a process to ``file`` while the block runs; raises RuntimeError where that is not allowed."""
-    spy = [str(Path(sys.executable).with_name("py-spy")), "record", "--format=raw", f"--rate={RATE}"]
+    spy = [str(SPY), "record", "--format=raw", f"--rate={RATE}"]
     command = [*spy, "--nolineno", "--duration=3600", f"--output={file}", f"--pid={pid}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:  # noqa: S603 - our own command
         yield
@@ -76,7 +77,9 @@ def large(shares: dict[str, float]) -> list[tuple[str, float]]:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("profile", __doc__)
-    parser.add_argument("--count", type=int, default=10_000, help="handovers under the profiler")
+    parser.add_argument("--count", type=some, default=10_000, help="handovers under the profiler")
     given = parser.parse_args(arguments)
+    if not SPY.exists():
+        sys.exit("bench: py-spy is missing; delete .venv/bench and run make bench again")
     result = uvloop.run(measure(1000 if given.quick else given.count))
     print(report(save(given.to, "profile", result, is_quick=given.quick)))

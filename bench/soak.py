@@ -1,4 +1,4 @@
-"""The memory of a router over half a million handovers, one after the other, with retention as shipped.
+"""The memory of a router over half a million handovers, 48 at a time, with retention as shipped.
 
 The ledger grows on the disk, for that is its job; memory must not. Told is the slope over the second half, when caches
 and pools are full: less than the smallest object of Python for each handover means that nothing is left over.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from bench.processes import memory, raise_limits
-from bench.results import options, save, table
+from bench.results import options, save, some, table
 from bench.stage import stage
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def report(result: Result) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("soak", __doc__)
-    parser.add_argument("--count", type=int, default=500_000, help="handovers")
-    parser.add_argument("--width", type=int, default=WIDTH, help="in flight")
+    parser.add_argument("--count", type=some, default=500_000, help="handovers")
+    parser.add_argument("--width", type=some, default=WIDTH, help="in flight")
     given = parser.parse_args(arguments)
     count, step = (8_000, 1_000) if given.quick else (given.count, STEP)
     raise_limits()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from bench.configuration import write
 from bench.imports import by_package
 from bench.parsing import parsing
-from bench.results import ROOT, options, save, table
+from bench.results import ROOT, options, save, some, table
 from bench.stage import stage
 
 if TYPE_CHECKING:
@@ -112,6 +112,6 @@ def report(result: Result) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("start", __doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=some, default=7, help="turns; what counts is their median")
     given = parser.parse_args(arguments)
     print(report(save(given.to, "start", measure(1 if given.quick else given.rounds), is_quick=given.quick)))

@@ -20,7 +20,7 @@ import uvloop
 
 from bench.postgres import postgres
 from bench.processes import raise_limits
-from bench.results import options, save, table
+from bench.results import options, save, some, table
 from bench.share import held_to
 from bench.stage import stage
 
@@ -112,7 +112,7 @@ def report(result: Result) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("two", __doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=some, default=7, help="turns; what counts is their median")
     given = parser.parse_args(arguments)
     raise_limits()
     result = uvloop.run(measure(1 if given.quick else given.rounds, BOUNDS))
