@@ -24,7 +24,7 @@ WIDTH: Final = 48
 STEP: Final = 10_000
 
 FLAT: Final = 16.0
-"""Bytes a handover, the size of an ``object()``: a leak of anything at all is more."""
+"""Bytes a handover, the size of an ``object()``: a leak of anything at all is no less."""
 
 MEBIBYTE: Final = 1024 * 1024
 
