@@ -153,7 +153,8 @@ class Case:
         Raises LedgerError also where another process has taken the row over: then nothing may be written.
         """
         noted, holder = self._journal(webhooks), self.desk.ledger.holder
-        if noted(self.row.journal) != self.row.journal or self._may_be_lost:
+        is_news = bool(webhooks) and noted(self.row.journal) != self.row.journal
+        if is_news or self._may_be_lost:
             await self.change(lambda row, now: row.change(journal=noted(row.journal)).hold(holder, now))
         if not self.is_ours:
             raise LedgerError("another process has taken this handover over")

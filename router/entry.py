@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from router.errors import TwilioError
 from router.ledger.decisions import Admitted, Held, Recalled, admit
 from router.ledger.row import Row
+from router.model.handover import EPOCH
 from router.model.masking import veiled
 from router.model.outcome import Outcome
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from router.model.call import ToolCall
     from router.resolution import Resolved
 
+_BLANK: Final = Row("", "", "", EPOCH)
+"""A row to be filled in: to copy it takes less than to make one field by field."""
+
 PAUSE: Final = 0.25
 """Seconds until we look again whether another process has let a conversation go."""
 
@@ -30,7 +34,7 @@ PAUSE: Final = 0.25
 def wish_of(call: ToolCall, found: Resolved) -> Row:
     """Write the row that a call would have; what makes another call the same one is digested, which bounds it."""
     handover = found.handover
-    return Row(
+    return _BLANK.change(
         id=handover.id,
         conversation=handover.conversation,
         service=handover.service,

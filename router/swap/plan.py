@@ -160,19 +160,19 @@ def plan_swap(
     Gives None where there is no room: every place is taken, and by nobody that we may remove. Webhooks that are neither
     the agent's nor of the target's kind appear in no step.
     """
-    own = [webhook for webhook in present if agents.own(webhook)]
+    wanted, own = target.spec, [webhook for webhook in present if agents.own(webhook)]
     same_kind = [webhook for webhook in present if target.answers_by(webhook)]
     met = responder(target, same_kind)
-    redirected = None if met or target.spec.is_begun else next((each for each in same_kind if each.is_studio), None)
+    redirected = None if met or wanted.is_begun else next((each for each in same_kind if each.is_studio), None)
     kept = met or redirected
     release = tuple(Remove(each) for each in (*own, *same_kind) if each is not kept and not target.brings(each))
     if met:
         return Plan(release=release)
     first: tuple[Step, ...] = (attributes,) if attributes else ()
     if redirected:
-        return Plan((*first, Redirect(redirected, target.spec.flow)), release)
-    attach = Attach(target.spec, replay_after)
-    if target.spec.is_begun or _places(present):
+        return Plan((*first, Redirect(redirected, wanted.flow)), release)
+    attach = Attach(wanted, replay_after)
+    if wanted.is_begun or _places(present):
         return Plan((*first, attach), release)
     if own:
         return Plan((*first, Remove(own[0]), attach), release[1:])
