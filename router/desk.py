@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 
 
 def new_handover_id() -> str:
-    """Name a handover as Twilio names things: two capitals and 32 hex digits."""
-    return f"HO{secrets.token_hex(16)}"
+    """Name a handover as Twilio names things: two capitals and 32 hex digits.
+
+    The milliseconds come first, as in a UUID of version 7: rows that come together lie together in the ledger's index.
+    """
+    return f"HO{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 @dataclass(frozen=True, slots=True)
