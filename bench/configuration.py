@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from bench.processes import answers, free_port, process
+from bench.stand_in import AGENT
 from router.config import load
 from router.model.call import ConversationRef, ToolCall
 from router.resolution import resolve
@@ -34,7 +35,6 @@ INTENTS: Final = 10
 TOOLS: Final = 20
 """Intents a tool, tools a fragment."""
 
-AGENT: Final = "https://bench.twil.io/channels/conversations/messageAdded"
 SECRET: Final = "bench-secret"  # noqa: S105 - it opens nothing but the benchmark
 ADMIN: Final = "bench-admin"
 ROOT: Final = f"""\

@@ -25,6 +25,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 
 from bench.processes import answers, free_port, process
+from bench.stand_in import AGENT
 from router.clock import Clock
 from router.config import load
 from router.desk import Desk
@@ -56,7 +57,6 @@ COUNTS: Final = (0, 1, 5, 20)
 STYLES: Final = {"def": ("def", False), "async def": ("async def", False), "blocking": ("def", True)}
 """How the hooks are written, and whether they run in threads."""
 
-AGENT: Final = "https://bench.twil.io/channels/conversations/messageAdded"
 FLOW: Final = "FW00000000000000000000000000000001"
 ROUTES: Final = f"""\
 version: 1

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from bench.processes import answers, free_port, memory, process, raise_limits
+from bench.stand_in import AGENT
 from router.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AGENT = "https://bench.twil.io/channels/conversations/messageAdded"
 SECRET = "of-the-benchmark"  # noqa: S105 - it opens what is gone in a minute
 ROUTES = f"""
 version: 1

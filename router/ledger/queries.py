@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from router.ledger.ledger import Filter, Holder
     from router.ledger.news import News
-
-Result = TypeVar("Result")
 
 PORTION: Final = 100
 """So many rows are dropped in one transaction."""

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from router.ledger.record import Records
 from router.ledger.row import State
-from router.ledger.table import COLUMNS, Words, changed_columns, handovers
+from router.ledger.table import COLUMNS, Words, changed_columns, handovers, owing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(_ASKED.c.v
 """Keeps others from deciding about the ``conversations`` until the transaction ends; PostgreSQL's alone."""
 
 _ANSWERED: Final = [literal_column(f"'{each}'", Text) for each in (State.ACCEPTED, State.COMPLETED)]
-_TELLING: Final = or_(_EACH.c.duty != literal_column("''"), _EACH.c.state.in_(_ANSWERED))
+_TELLING: Final = or_(owing(_EACH), _EACH.c.state.in_(_ANSWERED))
 """Also where many calls came to nothing since: who answers, and what is owed."""
 
 

@@ -17,6 +17,7 @@ from router.model.webhook import ScopedWebhook, WebhookSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from sqlalchemy import ColumnElement, FromClause
     from sqlalchemy.types import TypeEngine
 
 
@@ -173,8 +174,13 @@ handovers: Final = Table(
     *(Column(name, Moment) for name in ("news_due", "news_since")),
 )
 
-OPEN: Final = handovers.c.duty != literal_column("''")
-"""Something is owed. As a literal: an index with this condition is of no use to a query that binds the value."""
+
+def owing(rows: FromClause) -> ColumnElement[bool]:
+    """Say that something is owed. By a literal: an index with this condition is of no use to one that binds it."""
+    return rows.c.duty != literal_column("''")
+
+
+OPEN: Final = owing(handovers)
 
 _OPEN: Final = text("duty <> ''")
 _UNTOLD: Final = text("news_due IS NOT NULL")

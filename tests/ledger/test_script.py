@@ -6,34 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
-from sqlalchemy import create_engine, insert, update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
 from router.ledger import record
-from router.ledger.address import Address
 from router.ledger.record import Records
 from router.ledger.row import Duty, Journal
 from router.ledger.script import Decision, Script
-from router.ledger.table import COLUMNS, handovers, metadata, values_of
+from router.ledger.table import COLUMNS, handovers, values_of
 from tests.ledger.kit import a_row, after, an_open_row, keep, see
 from tests.ledger.test_table import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
     from router.ledger.row import Row
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    """A connection to a database that has the table."""
-    engine = create_engine(Address.parse(url).url)
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        yield connection
-    engine.dispose()
 
 
 def seen(connection: Connection, conversation: str, script: Script | None = None) -> Sequence[Row]:

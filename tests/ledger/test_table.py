@@ -4,21 +4,17 @@ import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, insert, select
+from sqlalchemy import insert, select
 
-from router.ledger.address import Address
 from router.ledger.news import News
 from router.ledger.row import Duty, Journal, Row, State, Taken, Way
-from router.ledger.table import handovers, metadata, row_of, values_of
+from router.ledger.table import handovers, row_of, values_of
 from router.model.webhook import ScopedWebhook, WebhookSpec
 from tests.ledger.kit import NOW, a_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -67,16 +63,6 @@ BY_TYPE = {
     ).map(tuple),
 }
 rows = st.builds(Row, **{each.name: BY_TYPE[str(each.type)] for each in dataclasses.fields(Row)})
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    """A connection to a database that has the table."""
-    engine = create_engine(Address.parse(url).url)
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        yield connection
-    engine.dispose()
 
 
 def test_each_field_of_a_row_has_its_column() -> None:
