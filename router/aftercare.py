@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from router.ledger.row import Row
     from router.model.execution import Executions
     from router.model.gateway import Gateway
+    from router.model.webhook import ScopedWebhook
 
     Change = Callable[[Row, datetime], Row]
 
@@ -82,8 +83,7 @@ async def _settle(case: Case, _studio: Executions) -> Change:
 
     A request of that process may still take effect, so the flow may turn up a second time.
     """
-    await _pave(case)
-    if found := await _repair(case).settle():
+    if found := await _seen(case, _repair(case).settle):
         return lambda row, now: _accept(row.change(journal=row.journal.with_begun(found).with_doubts(row.flow)), now)
     if case.row.has_taken_over:
         # Another row's duty must not wait until no late request need be feared any more: that row looks for it.
@@ -93,17 +93,22 @@ async def _settle(case: Case, _studio: Executions) -> Change:
 
 async def _finish(case: Case, _studio: Executions) -> Change:
     """Nobody knows whether the flow was attached, and the model was told so: attach it."""
-    await _pave(case)
-    if found := await _repair(case).finish():
+    if found := await _seen(case, _repair(case).finish):
         return lambda row, now: _accept(row.change(journal=row.journal.with_begun(found)), now)
     return _look_for_it
 
 
-async def _pave(case: Case) -> None:
-    """Where the way back was asked for before anybody knew how the handover ended, let the agent answer in any case."""
+async def _seen(case: Case, look: Callable[[], Awaitable[ScopedWebhook | None]]) -> ScopedWebhook | None:
+    """Look for the responder; where the way back was asked for already, the agent answers first, whatever is seen.
+
+    The flow hears of that after the look: it ends then, and its webhook goes with it.
+    """
     way = case.row.way
-    if way is not None and not way.is_paved and await _paving(case).pave():
+    is_paved = way is not None and not way.is_paved and await _paving(case).pave()
+    found = await look()
+    if is_paved:
         await case.change(lambda row, now: row.paved(now))
+    return found
 
 
 async def _restore(case: Case, _studio: Executions) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -75,9 +76,19 @@ async def begin(
 async def hand_to_flow(sandbox: Sandbox, desk: Desk, conversation: Conversation, tool: str = TOOL) -> Execution:
     assert (await hand_over(call(conversation, tool), desk)).outcome is Outcome.HANDED_OVER
     await settled(desk)
+    return await speak(sandbox, conversation)
+
+
+async def speak(sandbox: Sandbox, conversation: Conversation) -> Execution:
+    """Let the customer say something, and give the execution that hears it."""
     await sandbox.customer_says(conversation, "I want my money back")
     await sandbox.settled()
     return next(found for found in sandbox.world.executions.values() if found.conversation is conversation)
+
+
+async def states(desk: Desk) -> list[State]:
+    """List what became of the handovers, the newest first."""
+    return [row.state for row in await desk.ledger.history(Filter())]
 
 
 def leap(desk: Desk, seconds: float) -> None:
@@ -488,6 +499,43 @@ async def test_a_flow_that_asks_back_while_another_handover_is_not_settled(
         assert await is_paved(row, desk.ledger, desk.clock, 0.1)
         sandbox.end(execution)
         await settled(desk)
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_where_no_other_handover_answers_the_one_that_was_asked_back_is_looked_for(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The agent answers already; a flow that a late request attaches is seen, and goes."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await take_in_hand_and_die(desk, conversation, TOOL, REFUNDS)
+        await ask(conversation, desk)
+        assert await make_round(desk)
+        assert await states(desk) == [State.INITIATED]
+        sandbox.world.add_webhook(conversation, STUDIO)
+        await settled(desk)
+        assert await states(desk) == [State.COMPLETED]
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_a_flow_that_ends_when_the_agent_answers_was_seen_before(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A process died right after it attached it: its handover came about, although its webhook goes meanwhile."""
+    async with open_desk(sandbox, tmp_path) as desk:
+        conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+        await take_in_hand_and_die(desk, conversation, TOOL, REFUNDS)
+        sandbox.world.add_webhook(conversation, STUDIO)
+        execution = await speak(sandbox, conversation)
+        row = await ask(conversation, desk, execution.sid)
+        held = arm(sandbox, conversation, LIST, Kind.SLOW, skip=1)
+        making = asyncio.create_task(make_round(desk))
+        await held.reached.wait()
+        if await is_paved(row, desk.ledger, desk.clock, 0.1):
+            sandbox.end(execution)
+        held.release()
+        assert await making
+        sandbox.end(execution)
+        await settled(desk)
+        assert await states(desk) == [State.COMPLETED]
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
 
 
