@@ -85,8 +85,8 @@ async def _settle(case: Case, _studio: Executions) -> Change:
     """
     if found := await _seen(case, _repair(case).settle):
         return lambda row, now: _accept(row.change(journal=row.journal.with_begun(found).with_doubts(row.flow)), now)
-    if case.row.has_taken_over:
-        # Another row's duty must not wait until no late request need be feared any more: that row looks for it.
+    if await case.is_waited_for():
+        # That must not wait until no late request need be feared any more: the other row looks for it.
         return lambda row, now: _nothing_came_of_it(row.change(journal=row.journal.with_doubts(row.flow)), now)
     return _nothing_came_of_it if case.row.is_last_look else _look_again
 

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from router.errors import LedgerError, RowGone
-from router.ledger.decisions import accept, give_up, go_on_later, revise
+from router.ledger.decisions import accept, give_up, go_on_later, look_who_answers, revise
 from router.ledger.row import SOON, Duty
 from router.line import Withdrawn
 from router.model.masking import veiled
@@ -146,6 +146,12 @@ class Case:
             ),
             error,
         )
+
+    async def is_waited_for(self) -> bool:
+        """Say whether another handover waits until this one has ended: for its duty, or to go back in its place."""
+        if self.row.has_taken_over or self.row.way is None:
+            return self.row.has_taken_over
+        return await self.desk.ledger.decide(self.row.conversation, look_who_answers) is not None
 
     async def note_removed(self, webhooks: Sequence[ScopedWebhook]) -> None:
         """Keep which webhooks go, before anything is written; only the agent's are ever to be put back.

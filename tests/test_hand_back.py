@@ -502,6 +502,47 @@ async def test_a_flow_that_asks_back_while_another_handover_is_not_settled(
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
 
 
+@pytest.mark.parametrize("asker", ["flow", "person"])
+async def test_a_hand_back_does_not_wait_for_the_looks_at_another_handover(
+    sandbox: Sandbox, tmp_path: Path, asker: str
+) -> None:
+    """One look is enough: the handover that goes back looks for what a dead process may have left on its way."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation, execution = await begin(sandbox, desk)
+        await take_in_hand_and_die(desk, conversation, "/tools/bills", BILLING)
+        assert await make_round(desk)
+        asked = desk.clock.now()
+        await ask(conversation, desk, execution.sid if asker == "flow" else "")
+        await pave(conversation, desk)
+        sandbox.end(execution)
+        assert await make_round(desk)
+        assert await states(desk) == [State.FAILED, State.COMPLETED]
+        assert desk.clock.now() < asked + timedelta(seconds=LOOKS[0])
+        sandbox.world.add_webhook(conversation, WebhookSpec.studio(BILLING))
+        await settled(desk)
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_in_a_full_house_the_agent_comes_as_soon_as_the_flow_has_ended(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Also where another handover's process had died: nobody can answer beside the flow, so the next look is near."""
+    async with open_desk(sandbox, tmp_path, BILLS) as desk:
+        conversation, execution = await begin(sandbox, desk, webhooks=FOREIGN[:4])
+        await take_in_hand_and_die(desk, conversation, "/tools/bills", BILLING)
+        for _look in LOOKS[:3]:
+            assert await make_round(desk)
+        row = await ask(conversation, desk, execution.sid)
+        assert await make_round(desk)
+        assert not await is_paved(row, desk.ledger, desk.clock, 0.1)
+        sandbox.end(execution)
+        assert (flows(conversation), agents(conversation)) == ([], [])
+        ended = desk.clock.now()
+        while not agents(conversation):
+            assert await make_round(desk)
+        assert desk.clock.now() < ended + timedelta(seconds=2 * POLL)
+        await settled(desk)
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
 async def test_where_no_other_handover_answers_the_one_that_was_asked_back_is_looked_for(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -189,7 +189,7 @@ def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held |
     One that is on its way back already, or has come back, is given as it is; but which execution asks for it is noted.
     """
     left = next((row for row in rows if row.is_open), None)
-    answering = next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
+    answering = _newest_done(rows)
     if left is not None and left.state is State.INITIATED:
         if answering is not None and answering.state is State.ACCEPTED and left.is_held(now):
             return Held(), ()
@@ -215,6 +215,17 @@ def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held |
     return row, (left.close(now), row)
 
 
+def look_who_answers(rows: Sequence[Row]) -> tuple[Row | None, Sequence[Row]]:
+    """Find the handover whose responder answers, by all that is certain; None where the agent does. Changes nothing."""
+    newest = _newest_done(rows)
+    return (newest if newest is not None and newest.state is State.ACCEPTED else None), ()
+
+
+def _newest_done(rows: Sequence[Row]) -> Row | None:
+    """Find the newest handover that came about, whether it was handed back since or not."""
+    return next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
+
+
 def _was_asked_by(row: Row, way: Way) -> bool:
     """Say whether this very execution has given the conversation back before: its request came once more, and late."""
     asked = row.way.execution if row.way and row.state is State.COMPLETED else ""
@@ -226,7 +237,7 @@ def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> 
 
     One that came to its end after this call came was under way then: its answer is this call's answer.
     """
-    newest = next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
+    newest = _newest_done(rows)
     for row in rows:
         if not row.message:
             continue

@@ -19,6 +19,7 @@ from router.ledger.decisions import (
     ask_back,
     give_up,
     go_on_later,
+    look_who_answers,
     revise,
 )
 from router.ledger.ledger import Holder
@@ -614,6 +615,23 @@ def test_a_hand_back_is_asked_of_what_answers_where_the_later_one_came_to_nothin
     assert gone in kept
     (back,) = [each for each in kept if each.id == "HO1"]
     assert (back.duty, back.way, back.journal.removed) == (Duty.HAND_BACK, WAY, (AGENT,))
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        ([], None),
+        ([begun(2), failed(1)], None),
+        ([begun(3), failed(2), accepted(1)], "HO1"),
+        ([accepted(2), accepted(1)], "HO2"),
+        ([begun(3), completed(2), accepted(1)], None),
+    ],
+    ids=["none", "nothing came about", "an older one", "the newer of two", "it was handed back"],
+)
+def test_who_answers_is_the_newest_that_came_about_and_is_not_back(rows: Sequence[Row], name: str | None) -> None:
+    """What is not certain yet does not count."""
+    found, kept = look_who_answers(rows)
+    assert (found and found.id, kept) == (name, ())
 
 
 def test_a_hand_back_of_what_came_to_nothing_is_over_where_nothing_else_answers() -> None:
