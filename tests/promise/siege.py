@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from router.aftercare import WATCH
 from router.clock import Clock
 from router.ledger.durable import DurableLedger
 from router.ledger.ledger import Filter
 from router.ledger.owner import this_process
-from router.ledger.row import State
+from router.ledger.row import LOOKS, State
 from router.model.messages import Messages
 from router.sandbox.faults import Fault, Kind
 from router.sandbox.flows import shipped_flows
@@ -54,11 +55,14 @@ GUESTS: Final = 6
 ROUND: Final = 20
 """After so many bursts there are new conversations."""
 
-LONGEST: Final = 60.0
-"""Seconds in which one answers once nothing goes wrong any more."""
+AMPLE: Final = 15.0
+"""Seconds in which what a look finds is put right, on a machine with much to do."""
 
-LAST: Final = 180.0
-"""Seconds after the end in which nothing is owed any more: the last precaution alone waits for a minute."""
+LONGEST: Final = max(LOOKS[-1], WATCH) + AMPLE
+"""Seconds in which one answers once all goes well again: what turns up right after a look waits for the next."""
+
+LAST: Final = 2 * sum(LOOKS) + AMPLE
+"""Seconds after which nothing is owed any more: what never began is looked for, and then, as often, the agent."""
 
 TARDY: Final = 2.0
 """Seconds that an answer may take longer than the deadline, on a machine that has much to do."""
