@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from router.callers.request import BODY_HASH, grouped, pairs
@@ -17,7 +18,7 @@ PROOFS: Final = frozenset({"secret", BODY_HASH})
 DEEPEST: Final = 64
 """Levels that a JSON body may have."""
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 def url_inputs(request: Request) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def url_inputs(request: Request) -> dict[str, Any]:
     Raises BadRequest where the query cannot be decoded.
     """
     try:
-        return _folded(pair for pair in pairs(request.raw_query) if pair[0] not in PROOFS)
+        return _folded(pair for pair in request.query if pair[0] not in PROOFS)
     except ValueError as error:
         raise BadRequest(f"the query cannot be read: expected percent-encoded UTF-8, found {_why(error)}") from error
 
@@ -60,10 +61,10 @@ def _form(body: bytes) -> dict[str, Any]:
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
-        # A lone surrogate is valid JSON but no text, and 1e999 is read as infinite: no attributes could carry them.
-        _ENCODER.encode(value).encode()
-        is_deep = _is_deeper(value, DEEPEST)
+        value = _DECODER.decode(body.decode())
+        if b"\\u" in body:  # half of a surrogate pair is valid JSON but no text: no attributes could carry it
+            _ENCODER.encode(value).encode()
+        is_deep = body.count(b"{") + body.count(b"[") > DEEPEST and _is_deeper(value, DEEPEST)
     except RecursionError:
         is_deep = True
     except ValueError as error:
@@ -92,6 +93,15 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(number: str) -> float:
+    if isinf(value := float(number)):
+        raise ValueError("Out of range float values: a number is too large")
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
 
 
 def _folded(decoded: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _is_signed(request: Request, signatures: Signatures, public_url: str) -> boo
     Where the URL promises a hash it is always checked: without its body, a signed URL is half a request.
     """
     try:
-        promises = any(name == BODY_HASH for name, _value in pairs(request.raw_query))
+        promises = any(name == BODY_HASH for name, _value in request.query)
         form = {} if promises or not request.is_form else grouped(pairs(request.body.decode()))
     except ValueError:
         return False
@@ -93,7 +93,7 @@ def _shown(request: Request) -> Iterator[str]:
     elif scheme.lower() == "basic":
         yield _password(credentials.strip())
     try:
-        yield from (value for name, value in pairs(request.raw_query) if name == "secret")
+        yield from (value for name, value in request.query if name == "secret")
     except ValueError:
         return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,7 @@ FIELDS: Final = 1000
 _PARAMETER: Final = re.compile(r"([A-Za-z_]\w{0,30})=", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """Method, path and raw query as the caller sent them, headers by lower-case name, and the body's bytes.
 
@@ -36,8 +37,13 @@ class Request:
 
     def header(self, name: str) -> str:
         """Give the header ``name`` (lower case); empty where it is missing, or repeated with another value."""
-        values = set(self.headers.get(name, ()))
-        return values.pop() if len(values) == 1 else ""
+        values = self.headers.get(name, ())
+        return values[0] if values and values.count(values[0]) == len(values) else ""
+
+    @cached_property
+    def query(self) -> Sequence[tuple[str, str]]:
+        """The decoded parameters of the URL, in their order; raises ValueError as ``pairs`` does."""
+        return pairs(self.raw_query)
 
     @property
     def media_type(self) -> str:

@@ -7,7 +7,7 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, get_signature_algorithm
 
@@ -76,11 +76,12 @@ class SignatureCheck:
 
 def _is_intact(url: str, body: bytes) -> bool:
     query = url.partition("#")[0].partition("?")[2]
-    promised = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == _BODY_HASH]
+    pairs = (parameter.partition("=") for parameter in query.split("&"))
+    promised = [value for name, _equals, value in pairs if unquote_plus(name) == _BODY_HASH]
     if len(promised) != 1:
         return False
     found = hashlib.sha256(body).hexdigest().encode()
-    return hmac.compare_digest(promised[0].lower().encode("utf-8", "replace"), found)
+    return hmac.compare_digest(unquote_plus(promised[0]).lower().encode("utf-8", "replace"), found)
 
 
 def _with_and_without_port(url: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlencode
 
 from router.errors import TwilioError, TwilioUncertain
 from router.model.tracing import note_request
@@ -17,7 +16,7 @@ from router.twilio.wire.answer import NotSent
 from router.twilio.wire.dialler import Dialler
 from router.twilio.wire.names import Names
 from router.twilio.wire.pool import Pool
-from router.twilio.wire.request import request_of
+from router.twilio.wire.request import encoded, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,8 +132,8 @@ class Transport:
         name, _, path = rest.partition("/")
         host = self._hosts.find(f"{scheme}://{name}")
         if query:
-            path += ("&" if "?" in path else "?") + urlencode(query, doseq=True)
-        body = urlencode(form, doseq=True).encode() if method == "POST" else None
+            path += ("&" if "?" in path else "?") + encoded(query)
+        body = encoded(form).encode() if method == "POST" else None
         return host.peer, request_of(method, f"{host.prefix}/{path}", host.heads[method], body)
 
 

@@ -20,6 +20,8 @@ def respond(answer: Answer, accept: str) -> Response:
 
 def prefers_json(accept: str) -> bool:
     """Say whether an Accept header names JSON, and no less gladly than plain text."""
+    if "json" not in accept.lower():
+        return False
     weights: dict[str, float] = {}
     for part in accept.split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))

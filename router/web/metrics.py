@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info, generate_latest
 
 from router.web.ledger_figures import LedgerFigures
 from router.web.plugin_metrics import PluginMetrics
+from router.web.tallies import Count, Spread
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,26 +25,17 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._calls = Counter(
-            "handover_calls", "Tool calls that were answered", ("tool", "intent", "outcome"), registry=self.registry
-        )
-        self._seconds = Histogram(
-            "handover_seconds",
-            "Seconds until the answer",
-            ("tool", "intent", "outcome"),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._sentences = Counter(
+        labels = ("tool", "intent", "outcome")
+        self._calls = Count("handover_calls", "Tool calls that were answered", labels, self.registry)
+        self._seconds = Spread("handover_seconds", "Seconds until the answer", labels, _SECONDS, self.registry)
+        self._sentences = Count(
             "handover_sentences",
             "Answers by the sentence that was told: limit, busy, no_room and so on",
             ("tool", "sentence"),
-            registry=self.registry,
+            self.registry,
         )
         self.ledger = LedgerFigures(self.registry)
-        self._twilio = Counter(
-            "handover_twilio_requests", "Requests to Twilio", ("operation", "status"), registry=self.registry
-        )
+        self._twilio = Count("handover_twilio_requests", "Requests to Twilio", ("operation", "status"), self.registry)
         self._refused = Counter("handover_unproved_calls", "Calls answered with 403", registry=self.registry)
         self.plugins = PluginMetrics(self.registry)
         self._reloads = Counter("handover_reloads", "Reloads of routes.yaml", ("result",), registry=self.registry)
@@ -66,16 +57,12 @@ class Metrics:
             registry=self.registry,
         )
 
-        # To look a label up takes as long as to count.
-        self._calls_of, self._seconds_of = cache(self._calls.labels), cache(self._seconds.labels)
-        self._twilio_of = cache(self._twilio.labels)
-
     def answered(self, answer: Answer, seconds: float) -> None:
         """Count a call that was answered."""
-        self._calls_of(answer.tool, answer.intent, answer.outcome).inc()
-        self._seconds_of(answer.tool, answer.intent, answer.outcome).observe(seconds)
+        self._calls.add(answer.tool, answer.intent, answer.outcome)
+        self._seconds.add(seconds, answer.tool, answer.intent, answer.outcome)
         if answer.key:
-            self._sentences.labels(answer.tool, answer.key).inc()
+            self._sentences.add(answer.tool, answer.key)
 
     def unproved(self) -> None:
         """Count a call that proved nothing."""
@@ -83,7 +70,7 @@ class Metrics:
 
     def asked_twilio(self, record: RequestRecord) -> None:
         """Count an HTTP request to Twilio; status 0 stands for no answer."""
-        self._twilio_of(record.operation, record.status).inc()
+        self._twilio.add(record.operation, record.status)
 
     def reloaded(self, result: str, live: Live, now: datetime) -> None:
         """Count a reload by its result: changed, unchanged, degraded or refused; and show what is in use after it."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Counter, Histogram
+from router.web.tallies import Count, Spread
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -20,23 +19,16 @@ class PluginMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ("plugin", "hook")
-        self._calls = Counter("handover_plugin_calls", "Calls of plugins", labels, registry=registry)
-        self._failures = Counter("handover_plugin_failures", "Failed calls of plugins", labels, registry=registry)
-        self._seconds = Histogram(
-            "handover_plugin_seconds",
-            "Seconds that a call of a plugin took",
-            labels,
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        # To look a label up takes as long as to count.
-        self._calls_of, self._seconds_of = cache(self._calls.labels), cache(self._seconds.labels)
+        self._calls = Count("handover_plugin_calls", "Calls of plugins", labels, registry)
+        self._failures = Count("handover_plugin_failures", "Failed calls of plugins", labels, registry)
+        about = "Seconds that a call of a plugin took"
+        self._seconds = Spread("handover_plugin_seconds", about, labels, _SECONDS, registry)
 
     def called(self, record: CallRecord) -> None:
         """Count a call, whatever came of it."""
-        self._calls_of(record.plugin, record.hook).inc()
-        self._seconds_of(record.plugin, record.hook).observe(record.seconds)
+        self._calls.add(record.plugin, record.hook)
+        self._seconds.add(record.seconds, record.plugin, record.hook)
 
     def failed(self, report: PluginReport) -> None:
         """Count a failure."""
-        self._failures.labels(report.plugin, report.hook).inc()
+        self._failures.add(report.plugin, report.hook)

@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REQUEST_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+_read: Final = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,20 @@ class Answer:
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
+    if not body:
+        return None
     try:
-        found = json.loads(body.decode())
+        found = _read(body)
+    except (ValueError, RecursionError):  # also half of a surrogate pair, which a customer's words may have
+        found = _read_leniently(body)
+    return found if isinstance(found, dict) else None
+
+
+def _read_leniently(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode())
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 class NotSent(Exception):

@@ -24,10 +24,14 @@ MOST_HEADERS: Final = 128
 _WASTE: Final = 8
 """So many times an answer's own length may come over the wire: a chunk of one byte has six."""
 
-_READ: Final = {b"retry-after": "Retry-After", b"twilio-request-id": "Twilio-Request-Id"}
-"""The headers that somebody reads."""
-
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_FRAMING: Final = "framing"
+_ROLES: Final = {
+    b"retry-after": "Retry-After",
+    b"twilio-request-id": "Twilio-Request-Id",
+    b"content-length": _FRAMING,
+    b"transfer-encoding": _FRAMING,
+}
+"""The headers that are looked at: by what name they are kept, or that they say where a body ends."""
 
 
 class Connection(asyncio.Protocol):
@@ -128,11 +132,13 @@ class Connection(asyncio.Protocol):
         self._headers_left -= 1
         if self._headers_left < 0:
             raise AnswerMalformed
-        name = name.lower()
-        if name in _FRAMING:
+        role = _ROLES.get(name.lower())
+        if role is None:
+            return
+        if role is _FRAMING:
             self._is_framed = True
-        elif name in _READ and not self._has_head:
-            self._headers.setdefault(_READ[name], value.strip(b" \t").decode("latin-1"))
+        elif not self._has_head:
+            self._headers.setdefault(role, value.strip(b" \t").decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Take note of the status, and whether the connection may be used again."""

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from router.turnstile import Turnstile
 from router.twilio.wire.answer import NotSent
 from router.twilio.wire.connection import Connection
 
@@ -32,8 +33,7 @@ class Pool:
         self._longest = longest
         self._idle_for = idle
         self._loop = asyncio.get_running_loop()
-        self._places = asyncio.Semaphore(most)
-        self._lent = 0
+        self._places = Turnstile(most)
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -48,11 +48,10 @@ class Pool:
         became of the request.
         """
         until = self._loop.time() + seconds
-        connection = None if self._places.locked() else self._kept(peer)
+        is_through = self._places.passes()
+        connection = self._kept(peer) if is_through else None
         if connection is None:
-            connection = await self._come_by(peer)
-        else:
-            await self._take_place()  # there is one, so this does not wait
+            connection = await self._come_by(peer, is_through=is_through)
         try:
             return await connection.exchange(request, until)
         finally:
@@ -67,20 +66,21 @@ class Pool:
             connection.abort()
         await self._is_empty.wait()
 
-    async def _come_by(self, peer: Peer) -> Connection:
+    async def _come_by(self, peer: Peer, *, is_through: bool) -> Connection:
         try:
             async with asyncio.timeout(self._patience):
-                await self._take_place()
+                if not is_through:
+                    await self._places.wait()
                 try:
                     return self._kept(peer) or await self._dial(peer)
                 except BaseException:
-                    self._free_place()
+                    self._places.leave()
                     raise
         except TimeoutError as error:
             raise NotSent("no connection to Twilio in time") from error
 
     async def _dial(self, peer: Peer) -> Connection:
-        while self._idle and self._lent + len(self._idle) > self._most:
+        while self._idle and self._places.inside + len(self._idle) > self._most:
             self._idle.pop(0).abort()
         connection = await self._dialler.dial(peer, partial(Connection, peer, self._longest, self._forget))
         if not (self._is_open and connection.is_ready):
@@ -100,7 +100,7 @@ class Pool:
         return None
 
     def _give_back(self, connection: Connection) -> None:
-        self._free_place()
+        self._places.leave()
         if connection.is_ready and self._is_open:
             connection.idle_since = self._loop.time()
             self._idle.append(connection)
@@ -120,11 +120,3 @@ class Pool:
             self._idle.remove(connection)
         if not self._open:
             self._is_empty.set()
-
-    async def _take_place(self) -> None:
-        await self._places.acquire()
-        self._lent += 1
-
-    def _free_place(self) -> None:
-        self._lent -= 1
-        self._places.release()

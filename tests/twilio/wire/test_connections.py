@@ -162,7 +162,7 @@ async def test_a_caller_may_leave_just_when_the_answer_comes(*, is_answered_firs
         with pytest.raises(asyncio.CancelledError):
             await request
         await asyncio.wait_for(left.wait(), 5)
-        assert (pool._idle, pool._lent) == ([], 0)
+        assert (pool._idle, pool._places.inside) == ([], 0)
 
 
 async def test_an_end_of_any_kind_is_one_of_the_networks() -> None:

@@ -115,7 +115,7 @@ async def test_who_leaves_while_waiting_takes_no_place() -> None:
         crowd[2].cancel()
         await asyncio.wait(crowd)
         assert [task.cancelled() for task in crowd] == [False, True, True, False]
-        assert (pool._lent, pool._places.locked()) == (0, False)
+        assert pool._places.inside == 0
     assert talker.heard == [numbered(0), numbered(3)]
 
 

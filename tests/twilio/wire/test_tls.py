@@ -81,7 +81,7 @@ async def test_a_handshake_has_no_more_time_than_a_connection(certificate: Certi
         with pytest.raises(NotSent, match="no connection to Twilio in time"):
             await pool.exchange(secured(talker.port), GET, 5)
         await asyncio.wait_for(left.wait(), 5)
-        assert (pool._lent, pool._places.locked()) == (0, False)
+        assert pool._places.inside == 0
 
 
 async def test_an_answer_may_go_to_the_end_of_a_secured_connection(certificate: Certificate) -> None:
