@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from router.whole_answers import WholeAnswers
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -44,7 +46,9 @@ async def serving(
     if listener is None:
         listener, _ = listen(host, port)
     server = _GuestServer(
-        uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app, http=WholeAnswers, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5
+        )
     )
     task = asyncio.create_task(_serve(server, listener))
     try:

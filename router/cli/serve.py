@@ -78,8 +78,16 @@ def _run(app: Starlette, listener: socket.socket, workers: int, tell: Callable[[
     import uvicorn  # noqa: PLC0415 - see above
 
     from router.cli.supervisor import Supervisor, TellingServer  # noqa: PLC0415 - see above
+    from router.whole_answers import WholeAnswers  # noqa: PLC0415 - see above
 
-    make = partial(uvicorn.Config, access_log=False, log_level="warning", ws="none", timeout_graceful_shutdown=patience)
+    make = partial(
+        uvicorn.Config,
+        http=WholeAnswers,
+        access_log=False,
+        log_level="warning",
+        ws="none",
+        timeout_graceful_shutdown=patience,
+    )
     if workers > 1:
         config = make("router.cli.serve:from_environ", factory=True, workers=workers)
         supervisor = Supervisor(config, sockets=[listener], tell=tell)
