@@ -8,12 +8,14 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
+_LENIENT: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 
 def new_log(stream: TextIO) -> FilteringBoundLogger:
@@ -35,7 +37,10 @@ def new_log(stream: TextIO) -> FilteringBoundLogger:
 
 
 def _as_json(_log: object, _method: str, event: EventDict) -> str:
-    return _ENCODER.encode(event)
+    try:
+        return msgspec.json.format(_ENCODER.encode(event), indent=0).decode()
+    except ValueError:  # half of a surrogate pair, as a plugin may tell it
+        return _LENIENT.encode(event)
 
 
 def hear_libraries(log: FilteringBoundLogger) -> None:

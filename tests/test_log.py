@@ -55,6 +55,14 @@ def test_a_person_gets_a_readable_line() -> None:
     assert "https://h.example" in line
 
 
+def test_half_of_a_pair_costs_no_line() -> None:
+    """What no UTF-8 has a place for is told as well as it can be."""
+    stream = io.StringIO()
+    new_log(stream).info("handover", detail="cut \ud83d", of=ValueError("x"))
+    assert json.loads(stream.getvalue())["detail"] == "cut \ud83d"
+    assert "ValueError('x')" in stream.getvalue()
+
+
 def test_two_logs_share_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Each app has a log of its own, and none writes to the loggers of the process."""
     one, other = io.StringIO(), io.StringIO()

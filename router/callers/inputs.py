@@ -27,7 +27,7 @@ def url_inputs(request: Request) -> dict[str, Any]:
     Raises BadRequest where the query cannot be decoded.
     """
     try:
-        return _folded(pair for pair in request.query if pair[0] not in PROOFS)
+        return _folded([pair for pair in request.query if pair[0] not in PROOFS])
     except ValueError as error:
         raise BadRequest(f"the query cannot be read: expected percent-encoded UTF-8, found {_why(error)}") from error
 

@@ -76,6 +76,7 @@ def test_an_error_does_not_repeat_what_the_customer_said(words: str) -> None:
         (b'{"a": 1, "a": 1}', "not readable JSON: an object has the same name twice"),
         (b'{"a": NaN}', "not readable JSON: NaN is no JSON value"),
         (b'{"a": -Infinity}', "not readable JSON: -Infinity is no JSON value"),
+        (b'{"a": -1' + b"0" * 400 + b".5}", "not readable JSON: Out of range float values"),
         (b'{"a": 1e999}', "not readable JSON: Out of range float values"),
         (b'{"a": "\xff"}', "not readable JSON: bytes that are no UTF-8 text"),
         (rb'{"a": "\ud800"}', "not readable JSON: bytes that are no UTF-8 text"),

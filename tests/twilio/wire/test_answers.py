@@ -193,3 +193,21 @@ async def test_nothing_of_an_answer_is_kept() -> None:
         await pool.exchange(plain(talker.port), GET, 5)
         (connection,) = pool._idle
         assert (connection._body, connection._headers, connection._answer) == ([], {}, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"a": "\xc3\xbc"}', {"a": "ü"}),
+        (rb'{"a": "\ud83d\ude00 \ud83d"}', {"a": "\U0001f600 \ud83d"}),
+        (b'{"a": 12345678901234567890123}', {"a": 12345678901234567890123}),
+        (b"[1]", None),
+        (b"", None),
+        (b'{"a": 1}{', None),
+        (b'{"a": "\xff"}', None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_an_answer_is_read_whatever_it_says(body: bytes, said: object) -> None:
+    """A JSON object is, also with half of a pair that a customer's telephone cut; nothing else says anything."""
+    assert Answer(200, {}, body).said == said

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from urllib.parse import urlencode
 
-from router.twilio.wire.request import head_of, request_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.twilio.wire.request import encoded, head_of, request_of
 
 HEAD = b"Host: a\r\nX-Y: b c\r\n"
 
@@ -33,3 +37,14 @@ def test_a_target_is_a_path_and_a_query(odd: str) -> None:
     """It has no blank, no line break, no fragment, and nothing that is not escaped."""
     with pytest.raises(ValueError, match="what neither may have"):
         request_of("GET", odd, HEAD, None)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+    ["FW0", "a b", "~-_.", "+1 (555)", "ü", "a=b&c"]
+)
+
+
+@given(st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS, max_size=3), max_size=4))
+def test_fields_are_encoded_as_python_does(fields: dict[str, str | list[str]]) -> None:
+    """Byte for byte, whatever stands in them; a list repeats its name."""
+    assert encoded(fields) == urlencode(fields, doseq=True)
