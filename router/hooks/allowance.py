@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 class Allowance:
     """Seconds for ``each`` call, and ``total`` seconds for all of them, from now on."""
 
+    __slots__ = ("_clock", "_each", "_until", "total")
+
     def __init__(self, each: float, total: float, clock: Clock) -> None:
         self.total = total
         self._each = each

@@ -6,8 +6,7 @@ import asyncio
 import inspect
 import math
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from router.hooks.failure import NoAnswer
 from router.hooks.hold import Hold
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
     from router.clock import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """How a call went: ``answer`` counts only where ``error`` is None.
 
-    ``held`` are the seconds for which nothing else could go on, at a stretch.
+    ``held`` are the seconds for which nothing else could go on, at a stretch. (A tuple: one is made for each call.)
     """
 
     answer: Any
@@ -57,31 +55,33 @@ class Attempts:
     ) -> Attempt:
         """Call a function of ``plugin``, await what is awaitable, and let ``accept`` make of it what counts, or raise.
 
-        What ``accept`` gives is awaited too, where it is awaitable; all of it within ``deadline`` seconds. Raises
+        What ``accept`` gives is awaited too, where it is a coroutine; all of it within ``deadline`` seconds. Raises
         nothing but the CancelledError of whoever awaits this: all that comes out of the plugin, SystemExit,
         KeyboardInterrupt and its own CancelledError too, is the attempt's ``error``.
         """
-        if self._hung[plugin] >= MOST_HUNG:
+        if self._hung and self._hung[plugin] >= MOST_HUNG:
             return Attempt(None, NoAnswer(f"not called: {MOST_HUNG} of its calls do not end, though cancelled"), 0.0)
         ours = cast("asyncio.Task[Any]", asyncio.current_task())
         before = ours.cancelling()
         started = self._clock.monotonic()
         answer, is_awaitable, error = _tried(call)
-        hold = Hold(self._clock, self._clock.monotonic() - started)
+        held = self._clock.monotonic() - started
         if error is None and not is_awaitable:
-            answer, is_awaitable, error = _tried(accept, answer)
+            answer, is_awaitable, error = _accepted(accept, answer)
             accept = _as_it_is
         has_cancelled = ours.cancelling() > before
         if has_cancelled:
             await _take_back(ours, before)
         if is_awaitable:
+            hold = Hold(self._clock, held)
             answer, error = await self._wait(plugin, answer, accept, hold, deadline)
-        if error is None and hold.longest > deadline:
-            late = f"it held the event loop for {hold.longest:.2g} s, and {deadline:.2g} s is the deadline"
+            held = hold.longest
+        if error is None and held > deadline:
+            late = f"it held the event loop for {held:.2g} s, and {deadline:.2g} s is the deadline"
             answer, error = None, NoAnswer(late)
         if error is None and has_cancelled:
             answer, error = None, NoAnswer("it cancelled the task that called it")
-        return Attempt(answer, error, self._clock.monotonic() - started, hold.longest)
+        return Attempt(answer, error, self._clock.monotonic() - started, held)
 
     def make_at_once(self, call: Callable[[], Any], accept: Callable[[Any], Any]) -> Attempt:
         """Call where no event loop runs, as ``make`` does; raises KeyboardInterrupt, which is the operator's."""
@@ -135,19 +135,28 @@ async def _take_back(ours: asyncio.Task[Any], before: int) -> None:
             raise
 
 
-def _tried(step: Callable[..., Any], *given: Any) -> tuple[Any, bool, BaseException | None]:
-    """Take a step: its answer, whether that is to be awaited, and what came instead of it."""
+def _tried(call: Callable[[], Any]) -> tuple[Any, bool, BaseException | None]:
+    """Call a plugin: its answer, whether that is to be awaited, and what came instead of it."""
     try:
-        answer = step(*given)
+        answer = call()
         return answer, answer is not None and inspect.isawaitable(answer), None
     except BaseException as error:  # noqa: BLE001 - a plugin's SystemExit must not end the server
+        return None, False, error
+
+
+def _accepted(accept: Callable[[Any], Any], answer: Any) -> tuple[Any, bool, BaseException | None]:
+    """Accept what a plugin has answered, which may be a call into it too; otherwise as above."""
+    try:
+        accepted = accept(answer)
+        return accepted, inspect.iscoroutine(accepted), None
+    except BaseException as error:  # noqa: BLE001 - as above
         return None, False, error
 
 
 async def _settled(answer: Awaitable[Any], accept: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
     try:
         accepted = accept(await answer)
-        return await accepted if inspect.isawaitable(accepted) else accepted, None
+        return await accepted if inspect.iscoroutine(accepted) else accepted, None
     except BaseException as error:  # noqa: BLE001 - SystemExit out of a task would stop the event loop
         return None, error
 

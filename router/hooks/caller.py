@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from router.hooks.answers import declined
 from router.hooks.attempt import Attempt, Attempts
 from router.hooks.failure import CallRecord, NoAnswer, PluginFailed, PluginReport, decline_within, reason_of
 from router.hooks.figures import Figures, Tally
-from router.hooks.specs import KINDS, Kind
+from router.hooks.specs import Kind
 from router.hooks.threads import Threads
 from router.model.routes import OnError
 
@@ -28,8 +27,7 @@ BLOCKS: Final = 0.05
 """Seconds for which a plain function may hold the event loop unnoticed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A call that was made. ``reason`` says why it failed; without one, ``decline`` or ``answer`` is what came of it.
 
     ``has_said_no`` is true also of a guard whose way to decline was wrong.
@@ -63,15 +61,15 @@ class Caller:
         """Start a task of a plugin's that may be left behind."""
         return self._attempts.start(work)
 
-    async def make(
+    def make(
         self, call: Call, given: Mapping[str, Any], accept: Callable[[Any], Any], allowance: Allowance
-    ) -> Made:
+    ) -> Coroutine[Any, Any, Made]:
         """Call an implementation with what it asks for; ``accept`` turns its answer into what counts, or raises."""
         step = partial(call.with_given, given)
         if call.is_blocking:
             step = partial(self._threads.run, call.plugin, step)
         about = given["handover"].id if "handover" in given else ""
-        return await self.take(call, step, accept, allowance, about=about, may_decline=KINDS[call.hook] is Kind.GUARD)
+        return self.take(call, step, accept, allowance, about=about, may_decline=call.kind is Kind.GUARD)
 
     async def take(
         self,
@@ -98,27 +96,27 @@ class Caller:
         return self._counted(call, attempt)
 
     def _counted(self, call: Call, attempt: Attempt, *, about: str = "", may_decline: bool = False) -> Made:
-        blocked = attempt.held if attempt.held > BLOCKS else 0.0
-        self._tallies[call.plugin, call.hook].count(attempt.seconds, blocked=blocked > 0)
-        self._on_call(CallRecord(call.plugin, call.hook, attempt.seconds, blocked))
-        error, has_said_no = attempt.error, False
-        decline = decline_within(error) if may_decline and error is not None else None
+        answer, error, seconds, held = attempt
+        blocked, has_said_no = held if held > BLOCKS else 0.0, False
+        self._tallies[call.plugin, call.hook].count(seconds, blocked=blocked > 0)
+        self._on_call(CallRecord(call.plugin, call.hook, seconds, blocked))
+        if error is None:
+            return Made(answer, "", seconds)
+        decline = decline_within(error) if may_decline else None
         if decline is not None:
             has_said_no = True
             try:
-                return Made(None, "", attempt.seconds, declined(decline, call.plugin), has_said_no)
+                return Made(None, "", seconds, declined(decline, call.plugin), has_said_no)
             except NoAnswer as wrong:
                 error = wrong
-        if error is None:
-            return Made(attempt.answer, "", attempt.seconds)
         reason = reason_of(error, call.file)
-        self.fail(call, reason, attempt.seconds, about)
-        return Made(None, reason, attempt.seconds, None, has_said_no)
+        self.fail(call, reason, seconds, about)
+        return Made(None, reason, seconds, None, has_said_no)
 
     def fail(self, call: Call, reason: str, seconds: float, about: str = "") -> None:
         """Count and tell that a call has failed; ``about`` is the id of its handover."""
         self._tallies[call.plugin, call.hook].fail(reason)
-        self._report(PluginReport(call.plugin, call.hook, KINDS[call.hook], reason, seconds, about))
+        self._report(PluginReport(call.plugin, call.hook, call.kind, reason, seconds, about))
 
 
 def stop_for(call: Call, made: Made) -> None:

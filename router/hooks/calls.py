@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from router.hooks.names import same_name
+from router.hooks.specs import KINDS
 from router.model.call import ToolCall
 from router.model.handover import Handover
 
@@ -19,40 +20,45 @@ if TYPE_CHECKING:
 
     from router.hooks.discovery import FoundPlugin
     from router.hooks.registry import Registry
+    from router.hooks.specs import Kind
     from router.model.routes import PluginUse
 
 _CONFIG: Final = "config"
 
-_OPEN: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
-    {Handover: ("inputs",), ToolCall: ("url_inputs", "body_inputs")}
-)
-"""What plugins get, and which of its fields could be changed in their place."""
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One implementation as one route uses it.
+    """One implementation as one route uses it. What can be said of it once for all is said when it is worked out.
 
     Where ``is_blocking`` it runs in a thread; where ``is_background`` it is called from the ledger alone.
     """
 
     impl: pluggy.HookImpl
+    plugin: str
     hook: str
+    kind: Kind
     use: PluginUse
     is_blocking: bool
     is_background: bool
     _config: Mapping[str, Any] = field(repr=False)
+    _is_config_flat: bool
 
     @classmethod
     def of(cls, impl: pluggy.HookImpl, hook: str, use: PluginUse, plugin: FoundPlugin) -> Call:
         """Work out how ``plugin`` wants to be called."""
         is_blocking = plugin.blocking and not inspect.iscoroutinefunction(inspect.unwrap(impl.function))
-        return cls(impl, hook, use, is_blocking, hook in plugin.background, use.config)
-
-    @property
-    def plugin(self) -> str:
-        """The plugin's name."""
-        return self.impl.plugin_name
+        config = MappingProxyType(_copied(use.config))
+        return cls(
+            impl=impl,
+            plugin=impl.plugin_name,
+            hook=hook,
+            kind=KINDS[hook],
+            use=use,
+            is_blocking=is_blocking,
+            is_background=hook in plugin.background,
+            _config=config,
+            _is_config_flat=not any(isinstance(each, Mapping | list) for each in config.values()),
+        )
 
     @property
     def file(self) -> str:
@@ -62,23 +68,35 @@ class Call:
 
     def with_given(self, given: Mapping[str, Any]) -> Any:
         """Call the implementation with those of the given values that it asks for."""
-        wanted = [self._own(name, given) for name in self.impl.argnames]
-        optional = {name: self._own(name, given) for name in self.impl.kwargnames if name in given or name == _CONFIG}
-        return self.impl.function(*wanted, **optional)
+        impl = self.impl
+        wanted = [self._own(name, given) for name in impl.argnames]
+        if not impl.kwargnames:
+            return impl.function(*wanted)
+        optional = {name: self._own(name, given) for name in impl.kwargnames if name in given or name == _CONFIG}
+        return impl.function(*wanted, **optional)
 
     def _own(self, name: str, given: Mapping[str, Any]) -> Any:
-        return MappingProxyType(_copied(self._config)) if name == _CONFIG else handed(given[name])
+        if name != _CONFIG:
+            return handed(given[name])
+        # Of a flat one that can only be read there is nothing to be copied.
+        return self._config if self._is_config_flat else MappingProxyType(_copied(self._config))
 
 
 def handed(value: Any) -> Any:
     """Give a plugin a handover or a call of its own: what it does to that, nobody else feels."""
-    names = _OPEN.get(type(value), ())
-    return value.change(**{name: _copied(getattr(value, name)) for name in names}) if names else value
+    kind = type(value)
+    if kind is Handover:
+        return value.change(inputs=_copied(value.inputs))
+    if kind is ToolCall:
+        return value.change(url_inputs=_copied(value.url_inputs), body_inputs=_copied(value.body_inputs))
+    return value
 
 
 def _copied(value: Any) -> Any:
     """Copy JSON values."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # most are
+        return value
+    if type(value) is dict or isinstance(value, Mapping):
         return {name: _copied(each) for name, each in value.items()}
     return [_copied(each) for each in value] if isinstance(value, list) else value
 
@@ -93,14 +111,12 @@ class CallLists:
 
     def of(self, hook: str, uses: Sequence[PluginUse]) -> tuple[Call, ...]:
         """Give the calls in their order; those for a tuple, which cannot change, are worked out once."""
-        if not (uses and self._registry.implementations[hook]):
-            return ()
-        key = (hook, id(uses))
-        if key in self._kept:
-            return self._kept[key][1]
+        kept = self._kept.get((hook, id(uses)))
+        if kept is not None:
+            return kept[1]
         calls = tuple(self._made(hook, uses))
         if isinstance(uses, tuple):
-            self._kept[key] = uses, calls
+            self._kept[hook, id(uses)] = uses, calls
         return calls
 
     def _made(self, hook: str, uses: Sequence[PluginUse]) -> list[Call]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from router.errors import HandoverError
 from router.model.handover import Decline
@@ -52,8 +52,7 @@ class PluginReport:
     handover: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
+class CallRecord(NamedTuple):
     """One call, for the figures of the app: its ``seconds``, and for how many it held the event loop too long."""
 
     plugin: str

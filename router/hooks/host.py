@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +80,7 @@ class PluginHost(PluginLife):
             if not fault:
                 merged |= made.answer
                 givers |= dict.fromkeys(made.answer, call.plugin)
-            stop_for(call, replace(made, reason=fault))
+            stop_for(call, made._replace(reason=fault))
         return merged
 
     @asynccontextmanager
@@ -162,7 +161,8 @@ class PluginHost(PluginLife):
 
     async def _tell(self, hook: str, given: Mapping[str, Any], uses: Sequence[PluginUse]) -> None:
         told = [call for call in self.calls(hook, uses) if not call.is_background]
-        if told:
-            allowance = self._allowance()
-            told_all = (self._caller.make(call, given, answers.nothing, allowance) for call in told)
-            await (asyncio.gather(*told_all) if len(told) > 1 else next(told_all))  # one alone needs no task
+        if not told:
+            return
+        allowance = self._allowance()
+        ends = [self._caller.make(call, given, answers.nothing, allowance) for call in told]
+        await (asyncio.gather(*ends) if len(ends) > 1 else ends[0])  # one alone needs no task
