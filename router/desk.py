@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from router.errors import TwilioBusy
 from router.ledger.memory import MemoryLedger
 from router.line import Line
 from router.model.sids import is_sid
+from router.names import Names
 from router.swap.dry_run import Idle, ReadOnly
 from router.swap.responders import Responders
 from router.swap.target import BegunByPlugin, StudioFlow
@@ -34,14 +33,6 @@ if TYPE_CHECKING:
     from router.swap.target import Target as Wanted
 
 
-def new_handover_id() -> str:
-    """Name a handover as Twilio names things: two capitals and 32 hex digits.
-
-    The milliseconds come first, as in a UUID of version 7: rows that come together lie together in the ledger's index.
-    """
-    return f"HO{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
-
-
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One loaded configuration and the services around it. A reload makes a new desk; a call ends at its own.
@@ -60,8 +51,10 @@ class Desk:
     clock: Clock = field(default_factory=Clock)
     line: Line = field(default_factory=Line)
     owed: asyncio.Event = field(default_factory=asyncio.Event)
-    new_id: Callable[[], str] = new_handover_id
+    new_id: Callable[[], str] = field(default_factory=Names)
     is_rehearsing: bool = False
+    _flows: dict[str, StudioFlow] = field(default_factory=dict, init=False, repr=False)
+    """Those that were asked for: they are few."""
 
     @property
     def twilio(self) -> Twilio:
@@ -80,8 +73,11 @@ class Desk:
 
     def target(self, flow: str) -> Wanted:
         """Say what a conversation is handed over to: a Studio Flow by its SID, or a plugin's target by its name."""
+        studio = self._flows.get(flow)
+        if studio is not None:
+            return studio
         if is_sid("FW", flow):
-            return StudioFlow(flow)
+            return self._flows.setdefault(flow, StudioFlow(flow))
         known = self.targets.get(flow)
         return BegunByPlugin(flow, known.flow if known else "")
 
@@ -91,9 +87,12 @@ class Desk:
         What a plugin began that is not there any more is left to itself, and the log says so. Raises TwilioBusy where
         it is the row's own target.
         """
-        journal, targets = row.journal, self.targets
+        journal = row.journal
         begun = {name: reference for name, _, reference in (sid.partition(":") for sid in journal.begun)}
         names = [name for name in {row.flow, *journal.replaced, *journal.doubts, *begun} if not is_sid("FW", name)]
+        if not names:
+            return self.gateway
+        targets = self.targets
         for name in names:
             if name not in targets:
                 gone = f"no plugin registers the target '{name}' any more: switch its plugin on again"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from router.desk import new_handover_id
 from router.handover import hand_over
 from router.model.call import ToolCall
 from router.model.messages import Messages
@@ -79,12 +78,6 @@ def observing(directory: Path, *before: str) -> str:
 
 def attributes(conversation: Conversation) -> Any:
     return json.loads(conversation.attributes)
-
-
-def test_a_handovers_name_looks_like_twilios() -> None:
-    """Two capitals and 32 hex digits, and never the same twice."""
-    assert is_sid("HO", new_handover_id())
-    assert new_handover_id() != new_handover_id()
 
 
 async def test_a_call_without_a_conversation_asks_twilio_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
