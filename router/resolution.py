@@ -63,25 +63,25 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime, chos
     ``call.path`` is one of ``routes.tools``.
     """
     tool = routes.tools[call.path]
-    inputs = inputs_of(call, tool)
     refuse = partial(refusal, call, tool, handover_id)
     if tool.out_of_order or call.conversation is None:
         return refuse(*(_OUT_OF_ORDER if tool.out_of_order else _NO_CONVERSATION))
+    inputs = inputs_of(call, tool)
     intent = tool.intents[chosen] if chosen else find_intent(tool, inputs)
     if tool.intents and intent is None:
         return refuse(Outcome.UNKNOWN_INTENT, "unknown_intent")
     route, name = (intent.route, intent.name) if intent else (tool.route, "")
-    refuse = partial(refuse, intent=name)
     try:
         flow = _set_by_url(call, tool, "flowSid")
         success = _set_by_url(call, tool, "successMessage")
     except ValueError as conflict:
-        return refuse(Outcome.DECLINED, "declined", str(conflict))
+        return refuse(Outcome.DECLINED, "declined", str(conflict), intent=name)
     if not (flow or route.flow):
-        return refuse(Outcome.DECLINED, "declined", "neither the URL nor routes.yaml names a flow")
+        return refuse(Outcome.DECLINED, "declined", "neither the URL nor routes.yaml names a flow", intent=name)
     if flow and flow not in routes.flows.values():
         named = repr(flow) if is_sid("FW", flow) else "of the URL, which is no Flow SID,"
-        return refuse(Outcome.DECLINED, "declined", f"flowSid {named} is not in 'flows' of routes.yaml")
+        why = f"flowSid {named} is not in 'flows' of routes.yaml"
+        return refuse(Outcome.DECLINED, "declined", why, intent=name)
     handover = Handover(
         id=handover_id,
         tool=tool.path,
@@ -109,9 +109,12 @@ def refusal(
 
 def inputs_of(call: ToolCall, tool: Tool) -> dict[str, Any]:
     """Put together what the call gives: the URL's value wins over the body's of the same name."""
-    taken = reserved(tool)
-    given = {name: value for name, value in call.body_inputs.items() if name not in taken}
-    return given | dict(call.url_inputs)
+    given = dict(call.body_inputs)
+    if tool.query:
+        for name in reserved(tool):
+            given.pop(name, None)
+    given.update(call.url_inputs)
+    return given
 
 
 def find_intent(tool: Tool, inputs: Mapping[str, Any]) -> Intent | None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 1024
 """Bytes that a sentence may have: no limit of tool answers is documented (docs/twilio.md, TOOL-LIMITS)."""
 
+_SURELY_SHORT: Final = LONGEST // 4
+"""Characters that fit into that whichever they are: UTF-8 has four bytes for one at the most."""
+
 _INPUT: Final = "input."
 _WORDS: Final = frozenset({"intent", "tool", "identity"})
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -109,5 +112,7 @@ def render(text: str, words: Mapping[str, str], inputs: Mapping[str, Any]) -> st
 
 def one_sentence(text: str) -> str:
     """Make ``text`` fit for the model: no control characters, no line breaks, at most ``LONGEST`` bytes."""
+    if text.isprintable() and len(text) <= _SURELY_SHORT:
+        return text.strip()
     flat = _UNSEEN.sub(" ", text).strip()
     return flat.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore")

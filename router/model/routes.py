@@ -140,7 +140,7 @@ class Tool:
 
     def find(self, wording: str) -> Intent | None:
         """Find the intent that ``wording`` names, by name or alias, without regard to case, space, ``-`` and ``_``."""
-        return self._by_wording.get(normalised(wording))
+        return self._by_wording.get(wording) or self._by_wording.get(normalised(wording))
 
 
 @dataclass(frozen=True, slots=True)

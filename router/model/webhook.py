@@ -14,6 +14,9 @@ ROOM: Final = 5
 
 MESSAGE_ADDED: Final = "onMessageAdded"
 
+_NONE: Final = re.compile(r"(?!)")
+"""Matches nothing."""
+
 
 class Target(StrEnum):
     """What a scoped webhook reaches (docs/twilio.md, WEBHOOK-CREATE)."""
@@ -94,22 +97,21 @@ class AgentWebhooks:
     """
 
     patterns: tuple[str, ...] = ()
-    _compiled: tuple[re.Pattern[str], ...] = ()
+    _any: re.Pattern[str] = _NONE
 
     @classmethod
     def of(cls, *patterns: str) -> Self:
-        """Compile the patterns once, at load."""
-        return cls(patterns, tuple(_compile(pattern) for pattern in patterns))
+        """Compile the patterns once, at load, and into one."""
+        return cls(patterns, re.compile("|".join(map(_expression, patterns)), re.DOTALL) if patterns else _NONE)
 
     def own(self, webhook: ScopedWebhook) -> bool:
         """Say whether ``webhook`` is the agent's, and so may be removed."""
-        if webhook.spec.target != Target.WEBHOOK:
-            return False
-        return any(pattern.fullmatch(webhook.spec.url) for pattern in self._compiled)
+        spec = webhook.spec
+        return spec.target == Target.WEBHOOK and self._any.fullmatch(spec.url) is not None
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _expression(pattern: str) -> str:
     scheme, separator, rest = pattern.partition("://")
     host, slash, path = rest.partition("/")
     origin = re.escape((scheme + separator + host).lower()).replace(r"\*", r"[^/?#@:\\]*")
-    return re.compile(f"(?i:{origin})" + re.escape(slash + path).replace(r"\*", r".*"), re.DOTALL)
+    return f"(?i:{origin})" + re.escape(slash + path).replace(r"\*", r".*")
