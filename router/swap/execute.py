@@ -32,6 +32,10 @@ CREATES: Final = 3
 """So many times one webhook is asked for, or redirected, at most."""
 
 
+_LED: Final = (Remove, PointBack)
+"""The inverses of what leads the customer to the responder."""
+
+
 class SwapFailed(Exception):
     """A plan that was not carried out, and in what state that leaves the conversation.
 
@@ -75,12 +79,12 @@ class Executor:
 
     async def attach(self, plan: Plan, present: Sequence[ScopedWebhook]) -> CarriedOut:
         """Take the steps of ``plan.attach``; undo them and raise SwapFailed where one fails."""
-        known = frozenset(webhook.sid for webhook in present)
         done: list[Inverse] = []
+        led: ScopedWebhook | None = None
         doubtful = False
         for step in plan.attach:
             try:
-                inverse, doubted = await self._take(step, known)
+                inverse, doubted = await self._take(step, present)
             except TwilioError as error:
                 if isinstance(step, WriteAttributes) and not step.required:
                     continue
@@ -91,8 +95,9 @@ class Executor:
                 raise
             done.append(inverse)
             doubtful = doubtful or doubted
-        led = (inverse.webhook for inverse in done if isinstance(inverse, Remove | PointBack))
-        return CarriedOut(next(led, None), doubtful)
+            if isinstance(inverse, _LED):
+                led = led or inverse.webhook
+        return CarriedOut(led, doubtful)
 
     async def release(self, plan: Plan) -> tuple[ScopedWebhook, ...]:
         """Remove what ``plan.release`` names and give back what could not be removed: that is owed, not undone."""
@@ -101,10 +106,10 @@ class Executor:
         ended = [await deletes[0]] if len(deletes) == 1 else await asyncio.gather(*deletes)
         return tuple(step.webhook for step, is_gone in zip(plan.release, ended, strict=True) if not is_gone)
 
-    async def create(self, step: Attach, known: frozenset[str]) -> tuple[ScopedWebhook, bool]:
+    async def create(self, step: Attach, before: Sequence[ScopedWebhook] = ()) -> tuple[ScopedWebhook, bool]:
         """Create a webhook once, however often the answer gets lost; say also whether an answer did.
 
-        ``known`` are the SIDs that were there before. After a lost answer the list decides: Twilio knows no idempotency
+        ``before`` are the webhooks that were there. After a lost answer the list decides: Twilio knows no idempotency
         key for this request, so a blind repeat might attach a second responder. What a plugin begins is not asked for
         again: it may be long in coming, and nobody would find the second of two.
         """
@@ -119,7 +124,7 @@ class Executor:
             except TwilioError as error:
                 # An earlier request may still take effect, so even a clear no leaves a doubt.
                 raise lost or error from error
-            present = await self._look()
+            present, known = await self._look(), {webhook.sid for webhook in before}
             made = [webhook for webhook in present or () if webhook.sid not in known and leads_to(webhook, step.spec)]
             if made:
                 return made[0], True
@@ -150,10 +155,10 @@ class Executor:
         except TwilioError:
             return None
 
-    async def _take(self, step: Step, known: frozenset[str]) -> tuple[Inverse, bool]:
+    async def _take(self, step: Step, present: Sequence[ScopedWebhook]) -> tuple[Inverse, bool]:
         match step:
             case Attach():
-                made, doubted = await self.create(step, known)
+                made, doubted = await self.create(step, present)
                 return step.inverse(made), doubted
             case Redirect():
                 return step.inverse(), await self._redirect(step.webhook.sid, step.flow)
@@ -209,7 +214,7 @@ class Executor:
             case TakeBackAttributes():
                 await self.gateway.change_attributes(self.conversation, inverse.restored)
             case PutBack():
-                await self.create(Attach(inverse.webhook.spec), frozenset())
+                await self.create(Attach(inverse.webhook.spec))
             case PointBack():
                 await self._redirect(inverse.webhook.sid, inverse.webhook.spec.flow)
             case _:

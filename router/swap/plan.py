@@ -163,7 +163,8 @@ def plan_swap(
     wanted, own = target.spec, [webhook for webhook in present if agents.own(webhook)]
     same_kind = [webhook for webhook in present if target.answers_by(webhook)]
     met = responder(target, same_kind)
-    redirected = None if met or wanted.is_begun else next((each for each in same_kind if each.is_studio), None)
+    studio = [] if met or wanted.is_begun else [webhook for webhook in same_kind if webhook.is_studio]
+    redirected = studio[0] if studio else None
     kept = met or redirected
     release = tuple(Remove(each) for each in (*own, *same_kind) if each is not kept and not target.brings(each))
     if met:
@@ -219,7 +220,7 @@ def plan_hand_back(
 
 def _places(present: Sequence[ScopedWebhook]) -> int:
     """Count the places that are free."""
-    return max(0, ROOM - sum(not webhook.spec.is_begun for webhook in present))
+    return max(0, ROOM - len([webhook for webhook in present if not webhook.spec.is_begun]))
 
 
 def _missing(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -> tuple[PutBack, ...]:

@@ -108,7 +108,7 @@ class Swap:
 
     def _bystanders(self, present: Sequence[ScopedWebhook]) -> int:
         others = [webhook.spec for webhook in present if not self.agents.own(webhook)]
-        return sum(spec.target == Kind.WEBHOOK and spec.hears_messages for spec in others)
+        return len([spec for spec in others if spec.target == Kind.WEBHOOK and spec.hears_messages])
 
     def plan(self, seen: Seen) -> Plan:
         """Plan from what was seen; raises TwilioRefused with the code 50361 where there is no room."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from router.model.webhook import WebhookSpec
@@ -36,14 +36,16 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StudioFlow:
-    """The built-in target: a Studio Flow that answers through a scoped webhook of target ``studio``."""
+    """The built-in target: a Studio Flow that answers through a scoped webhook of target ``studio``.
+
+    Its ``spec`` is a webhook for every message. Raises ValueError unless ``flow`` is a Flow SID.
+    """
 
     flow: str
+    spec: WebhookSpec = field(init=False, repr=False, compare=False)
 
-    @property
-    def spec(self) -> WebhookSpec:
-        """A studio webhook for every message; raises ValueError unless ``flow`` is a Flow SID."""
-        return WebhookSpec.studio(self.flow)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spec", WebhookSpec.studio(self.flow))
 
     def answers_by(self, webhook: ScopedWebhook) -> bool:
         """Any responder: two of them would both answer the customer."""
@@ -85,5 +87,8 @@ class BegunByPlugin:
 
 def responder(target: Target, present: Sequence[ScopedWebhook]) -> ScopedWebhook | None:
     """Find the responder that is wanted: of two, what was begun rather than the webhook that it brought."""
+    if not present:
+        return None
     met = [webhook for webhook in present if target.is_met_by(webhook)]
-    return next((webhook for webhook in met if not target.brings(webhook)), next(iter(met), None))
+    begun = [webhook for webhook in met if not target.brings(webhook)]
+    return (begun or met or (None,))[0]
