@@ -53,8 +53,8 @@ async def advance(row: Row, desk: Desk, studio: Executions) -> None:
     Raises LedgerError.
     """
     REQUESTS.set(list(row.requests))
-    case, studio = Case(row, desk), runs.OfTargets(studio, desk.targets)
-    async with case.in_hand():
+    studio = runs.OfTargets(studio, desk.targets)
+    async with Case(row, desk) as case:
         cause: Exception = NotAttached(NOTHING)
         try:
             change = await _DUTIES[row.duty](case, studio)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, look_who_answers, revise
@@ -19,7 +19,7 @@ from router.model.tracing import REQUESTS
 from router.turns import announce
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from router.desk import Desk
@@ -84,6 +84,9 @@ class Ticket:
 class Case:
     """A row that we have in hand; ``row`` is as it was kept last. Each step raises LedgerError where it cannot be.
 
+    For as long as a block runs it is in our hand; where the block breaks off the row is left to others, who find out
+    how far it came.
+
     Steps give the handovers that turned by them, this one or one that it took over from, for the observers to hear of;
     none where another process has this row by now, and tells of it.
     """
@@ -112,19 +115,16 @@ class Case:
         fresh = timedelta(seconds=self.desk.ledger.holder.lease * FRESH)
         return self.row.lease is None or self.row.lease - self.desk.clock.now() < fresh
 
-    @contextlib.asynccontextmanager
-    async def in_hand(self) -> AsyncIterator[None]:
-        """Leave the row to others if the block breaks off: they find out how far it came."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            with contextlib.suppress(LedgerError):
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            with suppress(LedgerError):
                 await self._leave()
-            raise
-        except BaseException:
+        elif error is not None:
             # We live on, so a row that were left in our hand would stay there for ever.
             await self.insist(partial(self.change, lambda row, now: row.retry(now) if row.is_open else row))
-            raise
 
     async def _leave(self) -> None:
         await self.change(lambda row, now: row.wait(now, 0) if row.is_open else row)

@@ -88,8 +88,7 @@ async def _perform(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> No
         ticket.tell(found.tell(Outcome.FAILED, "unrecorded", str(error)))
         return
     if row is not None:
-        case = Case(row, desk)
-        async with case.in_hand():
+        async with Case(row, desk) as case:
             await _see_through(case, found.named(row.id), ticket, desk)
 
 
@@ -133,6 +132,8 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
 async def _prepare(case: Case, found: Resolved, desk: Desk) -> Swap:
     """Say what is wanted, with the attributes that the plugins give."""
     handover, route, plugins = found.handover, found.route, desk.plugins
+    attributes = await plugins.add_attributes(handover, route.plugins)
+    contributors = plugins.contributors(route.plugins) if attributes else ()
     return Swap(
         gateway=desk.gateway_for(case.row, handover, may_begin=case.may_begin),
         conversation=handover.where,
@@ -140,8 +141,8 @@ async def _prepare(case: Case, found: Resolved, desk: Desk) -> Swap:
         agents=desk.routes.agent_webhooks,
         identity=found.identity,
         replay=route.replay is Replay.LAST_MESSAGE,
-        attributes=await plugins.add_attributes(handover, route.plugins),
-        attributes_required=any(use.on_error is OnError.STOP for use in plugins.contributors(route.plugins)),
+        attributes=attributes,
+        attributes_required=any(use.on_error is OnError.STOP for use in contributors),
     )
 
 
@@ -163,7 +164,7 @@ def _success(found: Resolved, attached: Attached) -> Answer:
 
 def _unusual(attached: Attached) -> str:
     """Say for the log what a wrong pattern looks like: nothing was removed, and others hear the customer too."""
-    if attached.plan.removes or not attached.bystanders:
+    if not attached.bystanders or attached.plan.removes:
         return ""
     return f"{attached.bystanders} webhooks stay that no pattern of 'assistant_webhooks' matches"
 
