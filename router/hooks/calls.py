@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from router.hooks.names import same_name
 from router.hooks.specs import KINDS
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from router.hooks.specs import Kind
     from router.model.routes import PluginUse
 
+Own = TypeVar("Own", Handover, ToolCall)
+
 _CONFIG: Final = "config"
+
+_OPEN: Final = frozenset({_CONFIG, "handover", "call"})
+"""What a plugin could change in its place, and so gets as its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,12 @@ class Call:
     def with_given(self, given: Mapping[str, Any]) -> Any:
         """Call the implementation with those of the given values that it asks for."""
         impl = self.impl
-        wanted = [self._own(name, given) for name in impl.argnames]
+        wanted = [self._own(name, given) if name in _OPEN else given[name] for name in impl.argnames]
         if not impl.kwargnames:
             return impl.function(*wanted)
-        optional = {name: self._own(name, given) for name in impl.kwargnames if name in given or name == _CONFIG}
-        return impl.function(*wanted, **optional)
+        optional = [name for name in impl.kwargnames if name in given or name == _CONFIG]
+        named = {name: self._own(name, given) if name in _OPEN else given[name] for name in optional}
+        return impl.function(*wanted, **named)
 
     def _own(self, name: str, given: Mapping[str, Any]) -> Any:
         if name != _CONFIG:
@@ -82,22 +88,17 @@ class Call:
         return self._config if self._is_config_flat else MappingProxyType(_copied(self._config))
 
 
-def handed(value: Any) -> Any:
+def handed(value: Own) -> Own:
     """Give a plugin a handover or a call of its own: what it does to that, nobody else feels."""
-    kind = type(value)
-    if kind is Handover:
+    if isinstance(value, Handover):
         return value.change(inputs=_copied(value.inputs))
-    if kind is ToolCall:
-        return value.change(url_inputs=_copied(value.url_inputs), body_inputs=_copied(value.body_inputs))
-    return value
+    return value.change(url_inputs=_copied(value.url_inputs), body_inputs=_copied(value.body_inputs))
 
 
 def _copied(value: Any) -> Any:
     """Copy JSON values."""
-    if isinstance(value, str):  # most are
-        return value
     if type(value) is dict or isinstance(value, Mapping):
-        return {name: _copied(each) for name, each in value.items()}
+        return {name: each if isinstance(each, str) else _copied(each) for name, each in value.items()}
     return [_copied(each) for each in value] if isinstance(value, list) else value
 
 

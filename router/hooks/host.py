@@ -19,7 +19,7 @@ from router.hooks.figures import Figures
 from router.hooks.life import DEADLINE, PluginLife
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from router.hooks.calls import Call
     from router.model.call import ToolCall
@@ -123,15 +123,17 @@ class PluginHost(PluginLife):
             for _call, stay in reversed(stays):
                 stay.abandon()
 
-    async def after_swap(self, handover: Handover, outcome: Outcome, uses: Sequence[PluginUse], twilio: Twilio) -> None:
+    def after_swap(
+        self, handover: Handover, outcome: Outcome, uses: Sequence[PluginUse], twilio: Twilio
+    ) -> Awaitable[None]:
         """Tell the observers that the flow answers now; raises nothing."""
-        await self._tell("after_swap", {"handover": handover, "outcome": outcome, "twilio": twilio}, uses)
+        return self._tell("after_swap", {"handover": handover, "outcome": outcome, "twilio": twilio}, uses)
 
-    async def swap_failed(
+    def swap_failed(
         self, handover: Handover, error: Exception, uses: Sequence[PluginUse], twilio: Twilio
-    ) -> None:
+    ) -> Awaitable[None]:
         """Tell the observers that the swap did not work; raises nothing."""
-        await self._tell("swap_failed", {"handover": handover, "error": error, "twilio": twilio}, uses)
+        return self._tell("swap_failed", {"handover": handover, "error": error, "twilio": twilio}, uses)
 
     async def before_hand_back(self, handover: Handover, uses: Sequence[PluginUse], twilio: Twilio) -> None:
         """Ask the guards whether the agent may answer again; raises Decline as a guard raised it, and nothing else."""
@@ -141,13 +143,13 @@ class PluginHost(PluginLife):
             if made.decline is not None:
                 raise made.decline
 
-    async def after_hand_back(self, handover: Handover, uses: Sequence[PluginUse], twilio: Twilio) -> None:
+    def after_hand_back(self, handover: Handover, uses: Sequence[PluginUse], twilio: Twilio) -> Awaitable[None]:
         """Tell the observers that the agent answers again; raises nothing."""
-        await self._tell("after_hand_back", {"handover": handover, "twilio": twilio}, uses)
+        return self._tell("after_hand_back", {"handover": handover, "twilio": twilio}, uses)
 
-    async def routes_reloaded(self, old: Routes, new: Routes) -> None:
+    def routes_reloaded(self, old: Routes, new: Routes) -> Awaitable[None]:
         """Tell the observers that other routes are in use; raises nothing."""
-        await self._tell("routes_reloaded", {"old": old, "new": new}, self.started)
+        return self._tell("routes_reloaded", {"old": old, "new": new}, self.started)
 
     async def tell_one(self, plugin: str, hook: str, given: Mapping[str, Any], uses: Sequence[PluginUse]) -> str:
         """Tell one observer in the background, and give the reason if it failed; a plugin that is gone hears nothing.

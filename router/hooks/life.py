@@ -47,7 +47,8 @@ class PluginLife:
 
     A plugin that is not in ``uses`` is not called. Within ``uses`` an implementation marked ``tryfirst`` goes before
     the others and one marked ``trylast`` after them. ``started`` are the plugins that are ready, and ``endpoints`` the
-    routes of those that gave some. ``registered`` are their targets by name, as they may be asked.
+    routes of those that gave some. ``registered`` are their targets by name, as they may be asked. ``calls`` lists the
+    calls that a hook means for some uses, in their order, those in the background too.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class PluginLife:
         self.started: tuple[PluginUse, ...] = ()
         self.endpoints: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
         self.registered: Mapping[str, Target] = MappingProxyType({})
-        self._lists = CallLists(registry)
+        self.calls: Callable[[str, Sequence[PluginUse]], Sequence[Call]] = CallLists(registry).of
         self._caller = Caller(clock, report, on_call)
         self._clock = clock
         self._deadline = deadline
@@ -91,10 +92,6 @@ class PluginLife:
     def figures(self) -> Mapping[tuple[str, str], Figures]:
         """What was counted by plugin and hook, of the hooks that were called so far."""
         return self._caller.figures
-
-    def calls(self, hook: str, uses: Sequence[PluginUse]) -> Sequence[Call]:
-        """List the calls that ``hook`` means for ``uses``, in their order, those in the background too."""
-        return self._lists.of(hook, uses)
 
     def implements(self, hook: str) -> bool:
         """Say whether any plugin has ``hook`` at all."""
