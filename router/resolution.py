@@ -82,18 +82,20 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime, chos
         named = repr(flow) if is_sid("FW", flow) else "of the URL, which is no Flow SID,"
         why = f"flowSid {named} is not in 'flows' of routes.yaml"
         return refuse(Outcome.DECLINED, "declined", why, intent=name)
-    handover = Handover(
-        id=handover_id,
-        tool=tool.path,
-        intent=name,
-        flow=flow or route.flow,
-        message=one_sentence(success) or render(route.messages.success, _words(call, tool, name), inputs),
-        conversation=call.conversation.sid,
-        service=call.conversation.service,
-        identity=str(call.identity or ""),
-        inputs=inputs,
-        caller=call.caller,
-        at=at,
+    handover = Handover.of(
+        {
+            "id": handover_id,
+            "tool": tool.path,
+            "intent": name,
+            "flow": flow or route.flow,
+            "message": one_sentence(success) or render(route.messages.success, _words(call, tool, name), inputs),
+            "conversation": call.conversation.sid,
+            "service": call.conversation.service,
+            "identity": str(call.identity or ""),
+            "inputs": inputs,
+            "caller": call.caller,
+            "at": at,
+        }
     )
     return Resolved(handover, route, call.identity)
 

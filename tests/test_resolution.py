@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.call import ConversationRef, Identity, ToolCall
+from router.model.handover import Handover
 from router.model.messages import LONGEST, Messages
 from router.model.outcome import Answer, Outcome
 from router.model.routes import Intent, Route, Routes, Tool
@@ -58,6 +59,11 @@ def refused(tool: Tool, url: Mapping[str, Any] | None = None, body: Mapping[str,
     assert isinstance(answer, Answer)
     assert (answer.handover_id, answer.tool) == ("HO1", tool.path)
     return answer
+
+
+def test_a_handover_has_all_that_one_has() -> None:
+    """It is made without a look at its fields, so that none must be forgotten, and none is unknown."""
+    assert list(vars(found(PLAIN).handover)) == [field.name for field in fields(Handover)]
 
 
 def test_a_call_becomes_a_handover() -> None:
