@@ -104,6 +104,8 @@ class Executor:
         deletes = [_attempt(self.gateway.delete_webhook(self.conversation, step.webhook.sid)) for step in plan.release]
         # One alone needs no task of its own.
         ended = [await deletes[0]] if len(deletes) == 1 else await asyncio.gather(*deletes)
+        if all(ended):
+            return ()
         return tuple(step.webhook for step, is_gone in zip(plan.release, ended, strict=True) if not is_gone)
 
     async def create(self, step: Attach, before: Sequence[ScopedWebhook] = ()) -> tuple[ScopedWebhook, bool]:

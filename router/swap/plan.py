@@ -116,20 +116,18 @@ class Plan:
 
     ``attach`` ends with the responder in place; it is undone if it fails. ``release`` follows once the handover is
     true; what fails there is owed, not undone. An empty ``attach`` means that the responder is there already.
+    ``makes_room`` are the webhooks that must go before the responder can come, and ``removes`` all that go.
     """
 
     attach: tuple[Step, ...] = ()
     release: tuple[Remove, ...] = ()
+    makes_room: tuple[ScopedWebhook, ...] = field(init=False, repr=False, compare=False)
+    removes: tuple[ScopedWebhook, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def makes_room(self) -> tuple[ScopedWebhook, ...]:
-        """The webhooks that must go before the responder can come."""
-        return tuple(step.webhook for step in self.attach if isinstance(step, Remove))
-
-    @property
-    def removes(self) -> tuple[ScopedWebhook, ...]:
-        """All webhooks that go."""
-        return (*self.makes_room, *(step.webhook for step in self.release))
+    def __post_init__(self) -> None:
+        room = tuple(step.webhook for step in self.attach if isinstance(step, Remove))
+        object.__setattr__(self, "makes_room", room)
+        object.__setattr__(self, "removes", (*room, *(step.webhook for step in self.release)))
 
     @property
     def replaces(self) -> tuple[str, ...]:
