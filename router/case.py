@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -112,8 +111,8 @@ class Case:
     @property
     def _may_be_lost(self) -> bool:
         """We were silent for a while since the row was kept last: we may have been so for a whole lease."""
-        fresh = timedelta(seconds=self.desk.ledger.holder.lease * FRESH)
-        return self.row.lease is None or self.row.lease - self.desk.clock.now() < fresh
+        lease, fresh = self.row.lease, self.desk.ledger.holder.lease * FRESH
+        return lease is None or (lease - self.desk.clock.now()).total_seconds() < fresh
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,17 +134,14 @@ class Case:
         Whoever asks again since a commit's answer was lost must not end what has begun since.
         """
         now, names = self.desk.clock.now(), tuple(REQUESTS.get() or ())
-        return await self._decide(
-            partial(
-                revise,
-                row_id=self.row.id,
-                holder=self.desk.ledger.holder,
-                change=lambda row: (
-                    change(row, now).change(requests=names or row.requests) if duty in (None, row.duty) else row
-                ),
-            ),
-            error,
-        )
+        row_id, holder = self.row.id, self.desk.ledger.holder
+
+        def changed(row: Row) -> Row:
+            if duty is not None and row.duty is not duty:
+                return row
+            return change(row, now).change(requests=names or row.requests)
+
+        return await self._decide(lambda rows: revise(rows, row_id, holder, changed), error)
 
     async def is_waited_for(self) -> bool:
         """Say whether another handover waits until this one has ended: for its duty, or to go back in its place."""
@@ -158,18 +154,18 @@ class Case:
 
         Raises LedgerError also where another process has taken the row over: then nothing may be written.
         """
-        noted, holder = self._journal(webhooks), self.desk.ledger.holder
-        is_news = bool(webhooks) and noted(self.row.journal) != self.row.journal
+        is_news = bool(webhooks) and self._journal(webhooks)(self.row.journal) != self.row.journal
         if is_news or self._may_be_lost:
+            noted, holder = self._journal(webhooks), self.desk.ledger.holder
             await self.change(lambda row, now: row.change(journal=noted(row.journal)).hold(holder, now))
         if not self.is_ours:
             raise LedgerError("another process has taken this handover over")
 
     async def note_wish(self, flow: str, success: str) -> None:
         """Keep where the guards send the conversation, and with which words."""
-        wish = {"flow": flow, "success": veiled(success)}
-        if (flow, wish["success"]) != (self.row.flow, self.row.success):
-            await self.change(lambda row, _now: row.change(**wish))
+        success = veiled(success)
+        if flow != self.row.flow or success != self.row.success:
+            await self.change(lambda row, _now: row.change(flow=flow, success=success))
 
     async def accept(self, answer: Answer, attached: Attached, ticket: Ticket) -> Sequence[Turn]:
         """Tell that the responder is attached, once that is kept, with the agent's webhooks that go now."""
@@ -230,11 +226,13 @@ class Case:
         **given: Any,
     ) -> Sequence[Turn]:
         """Keep how it ended, and tell: the truth does not wait for a ledger that does not work."""
-        now, tell = self.desk.clock.now(), partial(ticket.tell, answer)
-        holder = self.desk.ledger.holder
-        decision = partial(decide, row_id=self.row.id, holder=holder, answer=answer, now=now, **given)
-        turns = await self.insist(partial(self._decide, decision, error), meanwhile=tell)
-        tell()
+        now, row_id, holder = self.desk.clock.now(), self.row.id, self.desk.ledger.holder
+
+        def decision(rows: Sequence[Row]) -> tuple[Row, Sequence[Row]]:
+            return decide(rows, row_id, holder, answer, now=now, **given)
+
+        turns = await self.insist(lambda: self._decide(decision, error), meanwhile=lambda: ticket.tell(answer))
+        ticket.tell(answer)
         return turns
 
     def _journal(
@@ -245,11 +243,13 @@ class Case:
 
     async def _decide(self, decision: Decision, error: Exception | None = None) -> Sequence[Turn]:
         """Keep what is decided, and in the same breath what plugins are to be told of it in the background."""
-        announcing = partial(
-            announce, decision, before=self.row, error=error, desk=self.desk, now=self.desk.clock.now()
-        )
+        before, desk, now = self.row, self.desk, self.desk.clock.now()
+
+        def announcing(rows: Sequence[Row]) -> tuple[tuple[Row, Sequence[Turn]], Sequence[Row]]:
+            return announce(decision, rows, before=before, error=error, desk=desk, now=now)
+
         try:
-            self.row, turns = await self.desk.ledger.decide(self.row.conversation, announcing)
+            self.row, turns = await desk.ledger.decide(before.conversation, announcing)
         except RowGone as gone:
             self.desk.log.error("unrecorded", handover=self.row.id, reason=str(gone))  # noqa: TRY400 - its text says all
             (row, turns), _ = announcing((self.row,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from router.errors import TwilioError
@@ -75,8 +75,9 @@ async def enter(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> Row |
 
 async def _ask(wish: Row, found: Resolved, desk: Desk, doubted: str) -> Admission:
     limits, holder, now = found.route.limits, desk.ledger.holder, desk.clock.now()
-    decision = partial(admit, wish=wish, limits=limits, holder=holder, now=now, doubted=doubted)
-    return await desk.ledger.decide(wish.conversation, decision)
+    return await desk.ledger.decide(
+        wish.conversation, lambda rows: admit(rows, wish, limits, holder, now, doubted=doubted)
+    )
 
 
 async def _is_still_true(row: Row, found: Resolved, desk: Desk) -> bool:
