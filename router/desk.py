@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from router.clock import Clock
 from router.errors import TwilioBusy
@@ -17,7 +17,7 @@ from router.swap.responders import Responders
 from router.swap.target import BegunByPlugin, StudioFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from structlog.typing import FilteringBoundLogger
 
@@ -101,11 +101,3 @@ class Desk:
                 self.log.warning("target gone", handover=row.id, reason=gone)
         known = {name: targets[name] for name in names if name in targets}
         return Responders(self.gateway, handover, known, begun, may_begin) if known else self.gateway
-
-    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start work that may outlive its call; the plugins of this desk stay until it has ended."""
-        return self.background.start(self._hold_plugins(work))
-
-    async def _hold_plugins(self, work: Coroutine[Any, Any, None]) -> None:
-        with self.plugins.held():
-            await work

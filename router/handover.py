@@ -50,7 +50,8 @@ async def hand_over(call: ToolCall, desk: Desk) -> Answer:
         return found.tell(Outcome.FAILED, "busy", FULL)
     REQUESTS.set([])
     ticket = Ticket()
-    work = desk.begin(_perform(wish_of(call, found), found, ticket, desk.rehearsing() if found.route.dry_run else desk))
+    where = desk.rehearsing() if found.route.dry_run else desk
+    work = desk.background.start(_perform(wish_of(call, found), found, ticket, where))
     desk.line.join(work)
     await ticket.wait(work, until - desk.clock.monotonic())
     if ticket.answer:
@@ -81,15 +82,16 @@ async def _find(call: ToolCall, desk: Desk) -> Resolved | Answer:
 
 
 async def _perform(wish: Row, found: Resolved, ticket: Ticket, desk: Desk) -> None:
-    """Take a row in hand for the call, and see it through."""
-    try:
-        row = await enter(wish, found, ticket, desk)
-    except LedgerError as error:
-        ticket.tell(found.tell(Outcome.FAILED, "unrecorded", str(error)))
-        return
-    if row is not None:
-        async with Case(row, desk) as case:
-            await _see_through(case, found.named(row.id), ticket, desk)
+    """Take a row in hand for the call, and see it through; the plugins of the desk stay until that has ended."""
+    with desk.plugins.held():
+        try:
+            row = await enter(wish, found, ticket, desk)
+        except LedgerError as error:
+            ticket.tell(found.tell(Outcome.FAILED, "unrecorded", str(error)))
+            return
+        if row is not None:
+            async with Case(row, desk) as case:
+                await _see_through(case, found.named(row.id), ticket, desk)
 
 
 async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) -> None:
@@ -132,10 +134,11 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
 async def _prepare(case: Case, found: Resolved, desk: Desk) -> Swap:
     """Say what is wanted, with the attributes that the plugins give."""
     handover, route, plugins = found.handover, found.route, desk.plugins
+    gateway = desk.gateway_for(case.row, handover, may_begin=case.may_begin)
     attributes = await plugins.add_attributes(handover, route.plugins)
     contributors = plugins.contributors(route.plugins) if attributes else ()
     return Swap(
-        gateway=desk.gateway_for(case.row, handover, may_begin=case.may_begin),
+        gateway=gateway,
         conversation=handover.where,
         target=desk.target(handover.flow),
         agents=desk.routes.agent_webhooks,
