@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, literal_column, text
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
+from router.ledger.json_text import parsed, written
 from router.ledger.news import News
 from router.ledger.row import Duty, Journal, Row, State, Taken, Way
 from router.model.webhook import ScopedWebhook, WebhookSpec
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
     from sqlalchemy.types import TypeEngine
 
+    Process = Callable[[Any], Any]
 
-_NEVER: Final = object()
+
 _TO_MICROSECONDS: Final = len("2026-01-31 17:30:00.000000")
 
 
@@ -34,6 +36,32 @@ class _Text(UserDefinedType[str]):
         return "DATETIME"
 
 
+@lru_cache(maxsize=256)
+def _text_of_moment(moment: datetime | None) -> str | None:
+    """Write a time for SQLite; a decision has the same one in several columns, where it costs next to nothing."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:_TO_MICROSECONDS]
+
+
+def _moment_of_text(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def _fit(text: str | None) -> str | None:
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+# The types below give their processors themselves, and not by way of SQLAlchemy's wrappers: at fifty values a handover
+# those took as long as the writing. What they decorate leaves the values of both drivers as they are.
+
+
 class Moment(TypeDecorator[datetime]):
     """A time in UTC. SQLite keeps it as text without a zone, whose order is the order of time."""
 
@@ -44,18 +72,13 @@ class Moment(TypeDecorator[datetime]):
         """Write SQLite's text here: SQLAlchemy's own way of it takes four times as long."""
         return dialect.type_descriptor(_Text() if dialect.name == "sqlite" else self.impl_instance)
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+    def bind_processor(self, dialect: Dialect) -> Process:
         """Give the database UTC."""
-        if value is None:
-            return None
-        there = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return there.isoformat(" ", "microseconds")[:_TO_MICROSECONDS] if dialect.name == "sqlite" else there
+        return _text_of_moment if dialect.name == "sqlite" else _in_utc
 
-    def process_result_value(self, value: datetime | str | None, _dialect: Dialect) -> datetime | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Process:  # noqa: ARG002 - a time whatever they call it
         """Give the program UTC, whatever zone the database speaks in."""
-        if value is None:
-            return None
-        return datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value.astimezone(UTC)
+        return _moment_of_text if dialect.name == "sqlite" else _in_utc
 
 
 class Words(TypeDecorator[str]):
@@ -64,11 +87,9 @@ class Words(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - all take the same
-        """Make ``value`` fit to be kept."""
-        if value is None or (value.isascii() and "\0" not in value):
-            return value
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    def bind_processor(self, dialect: Dialect) -> Process:  # noqa: ARG002 - all take the same
+        """Make a text fit to be kept."""
+        return _fit
 
 
 class Kept(TypeDecorator[Any]):
@@ -77,31 +98,23 @@ class Kept(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def __init__(self, write: Callable[[Any], str], read: Callable[[str], Any], nothing: Any = _NEVER) -> None:
+    def __init__(self, write: Callable[[Any], str], read: Callable[[str], Any], nothing: Any = None) -> None:
         super().__init__()
         self.write, self.read, self.nothing = write, read, nothing
 
-    def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Process:  # noqa: ARG002 - all take the same
         """Write it."""
-        return None if value == self.nothing else self.write(value)
+        write, nothing = self.write, self.nothing
+        return lambda value: None if value is nothing or value == nothing else write(value)
 
-    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Process:  # noqa: ARG002 - text everywhere
         """Read it."""
-        return self.nothing if value is None else self.read(value)
-
-
-def _plain(value: Any) -> Any:
-    """Give what JSON has no word for in those that it has: an object's fields by name, a time as text."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
-
-
-_written: Final = json.JSONEncoder(default=_plain).encode
+        read, nothing = self.read, self.nothing
+        return lambda text: nothing if text is None else read(text)
 
 
 def _journal(text: str) -> Journal:
-    read = json.loads(text)
+    read = parsed(text)
     return Journal(
         present=tuple(map(_webhook, read["present"])),
         removed=tuple(map(_webhook, read["removed"])),
@@ -122,12 +135,12 @@ def _webhook(read: dict[str, Any]) -> ScopedWebhook:
 
 
 def _taken(text: str) -> Taken:
-    read = json.loads(text)
+    read = parsed(text)
     return Taken(**read | {"duty": Duty(read["duty"])})
 
 
 def _way(text: str) -> Way:
-    read = json.loads(text)
+    read = parsed(text)
     return Way(**read | {"since": datetime.fromisoformat(read["since"]), "runs": _runs(read["runs"])})
 
 
@@ -136,11 +149,11 @@ def _runs(read: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
 
 
 def _requests(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
+    return tuple(parsed(text))
 
 
 def _all_news(text: str) -> tuple[News, ...]:
-    return tuple(map(_news, json.loads(text)))
+    return tuple(map(_news, parsed(text)))
 
 
 def _news(read: dict[str, Any]) -> News:
@@ -165,12 +178,12 @@ handovers: Final = Table(
     *(Column(name, Integer, nullable=False) for name in ("attempts", "looks")),
     Column("owner", Words, nullable=False),
     Column("lease", Moment),
-    Column("journal", Kept(_written, _journal), nullable=False),
-    Column("taken", Kept(_written, _taken, nothing=None)),
-    Column("way", Kept(_written, _way, nothing=None)),
-    Column("requests", Kept(_written, _requests), nullable=False),
+    Column("journal", Kept(written, _journal), nullable=False),
+    Column("taken", Kept(written, _taken)),
+    Column("way", Kept(written, _way)),
+    Column("requests", Kept(written, _requests), nullable=False),
     *(Column(name, Moment) for name in ("updated", "accepted", "finished")),
-    Column("news", Kept(_written, _all_news, nothing=())),
+    Column("news", Kept(written, _all_news, nothing=())),
     *(Column(name, Moment) for name in ("news_due", "news_since")),
 )
 

@@ -1,0 +1,37 @@
+"""JSON as a row keeps it: values of ours as text, and text as the plain values of JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def written(value: Any) -> str:
+    """Write a value, its objects as their fields by name and its times as ISO 8601 has them."""
+    try:
+        return _encode(value).decode()
+    except (UnicodeEncodeError, OverflowError):  # half of a surrogate pair, or a number of more than 64 bits
+        return _spelt_out(value)
+
+
+def parsed(text: str | bytes) -> Any:
+    """Read what was written; raises ValueError where it is no JSON."""
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:  # half of a surrogate pair, which only an escape can carry
+        return json.loads(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+_spelt_out: Final = json.JSONEncoder(default=_plain).encode
