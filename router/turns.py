@@ -47,6 +47,8 @@ class Turn:
     def announced(self, desk: Desk, now: datetime) -> Turn:
         """Give it with news in its row for each plugin that hears of it in the background."""
         plugins = desk.plugins.background(self.hook, route_of(self.row, desk.routes).plugins)
+        if not plugins:
+            return self
         news = (News(self.hook, plugin, now, now, **self._what_happened) for plugin in plugins)
         return Turn(self.row.with_news(*news), self.error)
 
@@ -67,15 +69,17 @@ def announce(
     """
     row, given = decision(rows)
     states = {each.id: each.state for each in (*rows, before)}
-    turned = [each for each in given if each.state is not states.get(each.id, each.state)]
-    causes = {each.id: error if each.id == before.id else NotAttached(each.reason) for each in turned}
-    turns = [
-        Turn(each, causes[each.id] if each.state is State.FAILED else None).announced(desk, now)
-        for each in turned
-        if each.state is not State.FAILED or causes[each.id]
-    ]
-    kept = {turn.row.id: turn.row for turn in turns}
-    return (kept.get(row.id, row), turns), [kept.get(each.id, each) for each in given]
+    turns: dict[str, Turn] = {}
+    for each in given:
+        if each.state is not states.get(each.id, each.state):
+            has_failed = each.state is State.FAILED
+            cause = (error if each.id == before.id else NotAttached(each.reason)) if has_failed else None
+            if cause is not None or not has_failed:
+                turns[each.id] = Turn(each, cause).announced(desk, now)
+    if not turns:
+        return (row, ()), given
+    kept = {name: turn.row for name, turn in turns.items()}
+    return (kept.get(row.id, row), (*turns.values(),)), [kept.get(each.id, each) for each in given]
 
 
 async def tell(turns: Sequence[Turn], desk: Desk, known: Handover | None = None) -> None:

@@ -84,9 +84,8 @@ def admit(
         return TooMany(), ()
     # Calls may be admitted in another order than they came in, and machines' clocks differ: rows follow our decisions.
     created = max([now, *(row.created + timedelta(microseconds=1) for row in rows[:1])])
-    row = wish.change(duty=Duty.SETTLE, created=created, owed=now, due=now, journal=_inherited(rows, wish.flow)).hold(
-        holder, now
-    )
+    journal = _inherited(rows, wish.flow)
+    row = wish.hold(holder, now, duty=Duty.SETTLE, created=created, owed=now, due=now, journal=journal)
     if left is None:
         return Admitted(row), (row,)
     row = row.change(taken=Taken(left.id, left.duty))
@@ -105,7 +104,7 @@ def _gone_on_with(left: Row, called: datetime, holder: Holder, now: datetime) ->
     taken = left.taken if left.has_taken_over else Taken(left.id, left.duty)
     journal = left.journal.with_doubts(left.flow).with_asked(left)
     way = left.way if left.way and left.way.since > called else None  # of the two wishes the newer one counts
-    row = left.change(taken=taken, way=way, due=now, attempts=0, journal=journal).hold(holder, now)
+    row = left.hold(holder, now, taken=taken, way=way, due=now, attempts=0, journal=journal)
     return Admitted(row), (row,)
 
 
@@ -147,7 +146,7 @@ def accept(
     """
 
     def accepted(row: Row) -> Row:
-        return row.change(journal=journal(row.journal)).accept(answer, now)
+        return row.accept(answer, now, journal=journal(row.journal))
 
     return revise(rows, row_id, holder, _once(accepted), answered)
 
@@ -158,7 +157,7 @@ def go_on_later(
     """Keep that nobody knows whether the responder was attached, and that the model was told so."""
 
     def later(row: Row) -> Row:
-        return row.change(journal=journal(row.journal)).told(answer, now).owe(Duty.FINISH, now)
+        return row.told(answer, now, journal=journal(row.journal)).owe(Duty.FINISH, now)
 
     return revise(rows, row_id, holder, _once(later))
 
@@ -268,12 +267,12 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
             if row.duty is Duty.HAND_BACK and not is_sid("FW", row.flow) and is_sid("FW", flow):
                 journal = journal.with_doubts(flow)  # the agent's webhook, put back for a target, may turn up late
-            journal = replace(journal.with_asked(row), has_returned=journal.has_returned or _returns(row, flow))
+            journal = journal.with_asked(row).change(has_returned=journal.has_returned or _returns(row, flow))
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
             journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
             begun = tuple(dict.fromkeys((*row.journal.begun, *journal.begun)))
-            journal = replace(journal, since=row.journal.since or row.created, begun=begun)
+            journal = journal.change(since=row.journal.since or row.created, begun=begun)
         if row.state in (State.ACCEPTED, State.COMPLETED):
             break
     return journal
@@ -295,7 +294,9 @@ def _superseded(left: Row, row: Row, now: datetime, answered: Collection[str]) -
 
 def _taken(rows: Sequence[Row], row: Row) -> Row | None:
     """Find the other row whose duty ``row`` has taken over."""
-    return next((other for other in rows if row.taken and other.id == row.taken.id != row.id), None)
+    if row.taken is None or row.taken.id == row.id:
+        return None
+    return next((other for other in rows if other.id == row.taken.id), None)
 
 
 def _all_taken(rows: Sequence[Row], row: Row) -> Iterator[Row]:

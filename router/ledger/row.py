@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from router.model.call import ConversationRef
 from router.model.masking import veiled
@@ -74,8 +74,8 @@ class Way:
     runs: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+@dataclass(frozen=True)
+class Journal(Value):
     """What must be known to undo a swap, written before the change that makes it necessary.
 
     ``present`` were there at the beginning; ``removed`` are the agent's webhooks that were taken away, by this handover
@@ -99,30 +99,30 @@ class Journal:
 
     def seen(self, present: tuple[ScopedWebhook, ...]) -> Self:
         """Note what was there at the beginning."""
-        return dataclasses.replace(self, present=present) if present else self
+        return self.change(present=present) if present else self
 
     def with_removed(self, *webhooks: ScopedWebhook) -> Self:
         """Note webhooks that are, or will be, taken away; one that leads where a known one leads is the same."""
         known = {_leads(webhook) for webhook in self.removed}
         new = [webhook for webhook in webhooks if _leads(webhook) not in known]
-        return dataclasses.replace(self, removed=(*self.removed, *new)) if new else self
+        return self.change(removed=(*self.removed, *new)) if new else self
 
     def with_doubts(self, *flows: str) -> Self:
         """Note flows that may still be attached late."""
-        return dataclasses.replace(self, doubts=tuple(dict.fromkeys((*self.doubts, *flows)))) if flows else self
+        return self.change(doubts=tuple(dict.fromkeys((*self.doubts, *flows)))) if flows else self
 
     def with_replaced(self, *flows: str) -> Self:
         """Note flows that answer no more, and may have executions that run."""
         if not flows:
             return self
-        return dataclasses.replace(self, replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
+        return self.change(replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
 
     def with_begun(self, *webhooks: ScopedWebhook) -> Self:
         """Note what plugins' targets began."""
         sids = [webhook.sid for webhook in webhooks if webhook.spec.is_begun]
         if not sids:
             return self
-        return dataclasses.replace(self, begun=tuple(dict.fromkeys((*self.begun, *sids))))
+        return self.change(begun=tuple(dict.fromkeys((*self.begun, *sids))))
 
     def with_asked(self, row: Row) -> Self:
         """Note what may go on of a handover that was on its way back, or is back and looked at again."""
@@ -132,7 +132,7 @@ class Journal:
             way is not None and (row.state is not State.COMPLETED or way.runs)
         )
         runs = tuple(dict.fromkeys((*self.runs, *asked)))
-        return dataclasses.replace(self, runs=runs, is_asked_back=self.is_asked_back or bool(is_asked_back))
+        return self.change(runs=runs, is_asked_back=self.is_asked_back or bool(is_asked_back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,20 +216,21 @@ class Row(Value):
     @property
     def news_due(self) -> datetime | None:
         """When the next of its news is to be told."""
-        return min((each.due for each in self.news if each.due is not None), default=None)
+        return min((each.due for each in self.news if each.due is not None), default=None) if self.news else None
 
     @property
     def news_since(self) -> datetime | None:
         """Since when the oldest of its news waits to be told."""
-        return min((each.since for each in self.news if each.due is not None), default=None)
+        return min((each.since for each in self.news if each.due is not None), default=None) if self.news else None
 
     def is_held(self, now: datetime) -> bool:
         """Some process has it in hand."""
         return bool(self.owner) and self.lease is not None and self.lease > now
 
-    def hold(self, holder: Holder, now: datetime) -> Self:
-        """A process takes it in hand."""
-        return self.change(owner=holder.name, lease=now + timedelta(seconds=holder.lease), updated=now)
+    def hold(self, holder: Holder, now: datetime, **changes: Any) -> Self:
+        """A process takes it in hand, and what else ``changes`` by that."""
+        lease = now + timedelta(seconds=holder.lease)
+        return self.change(owner=holder.name, lease=lease, updated=now, **changes)
 
     def with_news(self, *news: News) -> Self:
         """Note what is to be told; what it has already is the same."""
@@ -237,19 +238,19 @@ class Row(Value):
         new = [each for each in news if (each.hook, each.plugin) not in known]
         return self.change(news=(*self.news, *new)) if new else self
 
-    def told(self, answer: Answer, now: datetime) -> Self:
-        """The model was told ``answer``, and nothing else happened yet."""
-        message = veiled(answer.message)
-        return self.change(outcome=str(answer.outcome), message=message, reason=answer.detail, updated=now)
+    def told(self, answer: Answer, now: datetime, **changes: Any) -> Self:
+        """The model was told ``answer``; nothing else happened yet but what ``changes``."""
+        message, outcome = veiled(answer.message), str(answer.outcome)
+        return self.change(outcome=outcome, message=message, reason=answer.detail, updated=now, **changes)
 
-    def accept(self, answer: Answer, now: datetime) -> Self:
-        """The responder is attached; what is left is to tidy."""
-        told = self.told(answer, now).change(state=State.ACCEPTED, accepted=now, success=veiled(answer.message))
-        return told.change(duty=Duty.TIDY, owed=now, due=now, attempts=0, looks=0, taken=None)
+    def accept(self, answer: Answer, now: datetime, **changes: Any) -> Self:
+        """The responder is attached, and what else ``changes`` by that; what is left is to tidy."""
+        changes |= {"state": State.ACCEPTED, "accepted": now, "success": veiled(answer.message)}
+        return self.told(answer, now, **changes, duty=Duty.TIDY, owed=now, due=now, attempts=0, looks=0, taken=None)
 
     def fail(self, answer: Answer, now: datetime, duty: Duty = Duty.NONE) -> Self:
         """Nothing is attached, by a guard's word or by a failure; ``duty`` is what that leaves to do."""
-        failed = self.told(answer, now).change(state=State.FAILED, way=None, finished=now)
+        failed = self.told(answer, now, state=State.FAILED, way=None, finished=now)
         return failed.owe(duty, now) if duty else failed.close(now)
 
     def paved(self, now: datetime) -> Self:
@@ -264,23 +265,23 @@ class Row(Value):
 
     def owe(self, duty: Duty, now: datetime) -> Self:
         """Something is left to do, at once, by whoever is free."""
-        return self._free(now).change(duty=duty, owed=now, due=now, attempts=0, looks=0)
+        return self._free(now, duty=duty, owed=now, due=now, attempts=0, looks=0)
 
     def retry(self, now: datetime) -> Self:
         """An attempt failed: try again, a little later each time."""
         seconds = SOON[min(self.attempts + 1, len(SOON) - 1)]
-        return self._free(now).change(due=now + timedelta(seconds=seconds), attempts=self.attempts + 1)
+        return self._free(now, due=now + timedelta(seconds=seconds), attempts=self.attempts + 1)
 
     def wait(self, now: datetime, seconds: float) -> Self:
         """What it waits for has not come yet."""
-        return self._free(now).change(due=now + timedelta(seconds=seconds), attempts=0)
+        return self._free(now, due=now + timedelta(seconds=seconds), attempts=0)
 
     def look_again(self, now: datetime) -> Self:
         """It was done: look once more later, as a precaution, and close after the last look."""
         if self.is_last_look or self._goes_back:
             return self.close(now)
         due = now + timedelta(seconds=LOOKS[self.looks])
-        return self._free(now).change(due=due, attempts=0, looks=self.looks + 1)
+        return self._free(now, due=due, attempts=0, looks=self.looks + 1)
 
     def tidied(self, now: datetime) -> Self:
         """All is as it should be; where a webhook may still turn up, it is looked at again."""
@@ -297,20 +298,20 @@ class Row(Value):
         """No execution from before runs any more; what was done beside it may still take effect late."""
         is_unsure = self.journal.is_asked_back or self.journal.runs
         journal = self.journal.with_doubts(self.flow) if is_unsure else self.journal
-        return self.change(journal=dataclasses.replace(journal, runs=()))
+        return self.change(journal=journal.change(runs=()))
 
     def watch(self, now: datetime, seconds: float, runs: tuple[tuple[str, str], ...]) -> Self:
         """All is as it should be for as long as ``runs`` go on: nothing is owed, but to look when one has ended."""
         if self._goes_back:
             return self.close(now)
-        return self.wait(now, seconds).change(owed=now, journal=dataclasses.replace(self.journal, runs=runs))
+        return self.wait(now, seconds).change(owed=now, journal=self.journal.change(runs=runs))
 
     def close(self, now: datetime) -> Self:
         """Nothing is owed any more; a hand-back that was asked for meanwhile comes next."""
         if self._goes_back:
             return self.owe(Duty.HAND_BACK, now)
-        closed = self._free(now).change(duty=Duty.NONE, owed=None, due=None, attempts=0, looks=0, taken=None)
-        return closed.change(finished=self.finished or now)
+        done: dict[str, Any] = {"duty": Duty.NONE, "owed": None, "due": None, "attempts": 0, "looks": 0, "taken": None}
+        return self._free(now, **done, finished=self.finished or now)
 
     @property
     def is_last_look(self) -> bool:
@@ -321,8 +322,8 @@ class Row(Value):
     def _goes_back(self) -> bool:
         return self.way is not None and self.state is State.ACCEPTED and self.duty is not Duty.HAND_BACK
 
-    def _free(self, now: datetime) -> Self:
-        return self.change(owner="", lease=None, updated=now)
+    def _free(self, now: datetime, **changes: Any) -> Self:
+        return self.change(owner="", lease=None, updated=now, **changes)
 
 
 def _leads(webhook: ScopedWebhook) -> tuple[str, str, str, bool]:
