@@ -61,11 +61,14 @@ def _of_file(file: Path, seconds: float) -> Engine:
     engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
     def begin(connection: Connection) -> None:
-        """Take the lock to write at once, since a later upgrade could fail; never write to a file that is gone."""
+        """Take the lock to write at once, since a later upgrade could fail; never write to a file that is gone.
+
+        By the driver, in a third of SQLAlchemy's time for it: what is raised is an error of the driver.
+        """
         found = _identity(file)
         if connection.info.setdefault("file", found) != found:
             raise LedgerError("the file was moved away or replaced; put it back, or start again")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.connection.cursor().execute("BEGIN IMMEDIATE")
 
     event.listen(engine, "begin", begin)
     return engine

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Self
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, Self
 
-from router.ledger.table import COLUMNS, handovers, row_of
+from router.ledger.table import COLUMNS, Words, handovers, is_fit, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,75 +14,55 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
     from router.ledger.row import Row
-
-MOST: Final = 10_000
-"""So many rows are remembered."""
-
-_PLACES: Final = {name: place for place, name in enumerate(COLUMNS)}
-_ID: Final = _PLACES["id"]
+    from router.ledger.table import Process
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """Some columns as they are written: got from a row at once, and made fit for the driver where that is needed."""
+class Form:
+    """Some columns, two or more, as they are written for one kind of database.
+
+    They are got from a row at once, and made fit for the driver where that is needed.
+    """
 
     get: Callable[[Row], tuple[Any, ...]]
-    fits: tuple[tuple[int, Callable[[Any], Any]], ...]
-    places: tuple[int, ...]
+    words: Callable[[Sequence[Any]], Sequence[str]]
+    fits_of_words: tuple[tuple[int, Process], ...]
+    fits: tuple[tuple[int, Process], ...]
 
     @classmethod
     def of(cls, columns: Sequence[str], dialect: Dialect) -> Self:
-        kinds = (handovers.c[name].type.dialect_impl(dialect) for name in columns)
-        fits = [(number, kind.bind_processor(dialect)) for number, kind in enumerate(kinds)]
-        needed = tuple((number, fit) for number, fit in fits if fit is not None)
-        return cls(attrgetter(*columns), needed, tuple(_PLACES[name] for name in columns))
+        """Work out once what each column needs."""
+        kinds = [handovers.c[name].type for name in columns]
+        fits = [(number, kind.dialect_impl(dialect).bind_processor(dialect)) for number, kind in enumerate(kinds)]
+        needed = [(number, fit) for number, fit in fits if fit is not None]
+        words = tuple((number, fit) for number, fit in needed if isinstance(kinds[number], Words))
+        others = tuple(each for each in needed if each not in words)
+        return cls(attrgetter(*columns), itemgetter(*(number for number, _ in words)), words, others)
 
-
-class Records:
-    """Writes and reads the records of one database, for one connection.
-
-    A handover's row comes back a few times while it is open, mostly as we kept it ourselves. So open rows are
-    remembered with their records, and one whose record is still the same is not read anew.
-    """
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        kinds = [(name, handovers.c[name].type.dialect_impl(dialect)) for name in COLUMNS]
-        self._read = [(name, kind.result_processor(dialect, None)) for name, kind in kinds]
-        self._forms: dict[Sequence[str], _Form] = {}
-        self._known: dict[str, tuple[tuple[Any, ...], Row]] = {}
-
-    def row_of(self, record: tuple[Any, ...]) -> Row:
-        """Read a record."""
-        known = self._known.get(record[_ID])
-        if known is not None and known[0] == record:
-            return known[1]
-        read = zip(self._read, record, strict=True)
-        row = row_of({name: value if process is None else process(value) for (name, process), value in read})
-        self._remember(record, row)
-        return row
-
-    def written(self, row: Row, columns: Sequence[str] = COLUMNS) -> Sequence[Any]:
-        """Write what ``row`` has in ``columns``, two or more; as it is kept by that, the others are as before."""
-        form = self._forms.get(columns)
-        if form is None:
-            form = self._forms[columns] = _Form.of(columns, self._dialect)
-        values = list(form.get(row))
-        for number, fit in form.fits:
+    def written(self, row: Row) -> Sequence[Any]:
+        """Write what ``row`` has in these columns."""
+        values = list(self.get(row))
+        if not is_fit("".join(self.words(values))):  # all at once, since hardly ever one of them needs anything
+            for number, fit in self.fits_of_words:
+                values[number] = fit(values[number])
+        for number, fit in self.fits:
             values[number] = fit(values[number])
-        if columns is COLUMNS:
-            self._remember(tuple(values), row)
-        elif known := self._known.get(row.id):
-            record = list(known[0])
-            for place, value in zip(form.places, values, strict=True):
-                record[place] = value
-            self._remember(tuple(record), row)
         return values
 
-    def _remember(self, record: tuple[Any, ...], row: Row) -> None:
-        if len(self._known) >= MOST:
-            self._known.clear()
-        if row.is_open:
-            self._known[row.id] = (record, row)
-        else:
-            self._known.pop(row.id, None)
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the records of one kind of database."""
+
+    columns: tuple[tuple[str, Process | None], ...]
+
+    @classmethod
+    def of(cls, dialect: Dialect) -> Self:
+        """Work out once what each column needs."""
+        kinds = ((name, handovers.c[name].type.dialect_impl(dialect)) for name in COLUMNS)
+        return cls(tuple((name, kind.result_processor(dialect, None)) for name, kind in kinds))
+
+    def row_of(self, record: Sequence[Any]) -> Row:
+        """Read a record that has all columns."""
+        read = zip(self.columns, record, strict=True)
+        return row_of({name: value if process is None else process(value) for (name, process), value in read})

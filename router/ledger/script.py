@@ -7,7 +7,6 @@ takes few statements for many of them.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from operator import attrgetter
@@ -17,12 +16,14 @@ from sqlalchemy import Text, bindparam, func, insert, literal_column, or_, selec
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-from router.ledger.record import Records
+from router.ledger.json_text import parsed, written
+from router.ledger.known import Known
+from router.ledger.record import Form, Reader
 from router.ledger.row import State
 from router.ledger.table import COLUMNS, Words, changed_columns, handovers, owing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Dialect, Select
     from sqlalchemy.engine.default import DefaultDialect
@@ -59,6 +60,14 @@ class Decision:
     decide: Callable[[Sequence[Row]], tuple[Any, Sequence[Row]]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Write:
+    """A statement, and the form of the values that it takes."""
+
+    statement: str
+    form: Form
+
+
 class Script:
     """The script for one kind of database.
 
@@ -71,80 +80,101 @@ class Script:
         # By position, which costs the drivers least.
         kind = cast("type[DefaultDialect]", type(dialect))
         self.dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
-        self._records = Records(self.dialect)
+        self._reader = Reader.of(self.dialect)
+        self._known = Known()
         self._lock = self._compiled(LOCK)
         rows = _of_server if self._is_shared else _of_file
         self._newest, self._telling = (self._compiled(rows(*which)) for which in ((), (_TELLING,)))
-        self._insert = self._compiled(insert(handovers), COLUMNS)
-        self._updates: dict[tuple[str, ...], str] = {}
+        self._insert = _Write(self._compiled(insert(handovers), COLUMNS), Form.of(COLUMNS, self.dialect))
+        self._updates: dict[tuple[str, ...], _Write] = {}
+
+    @contextlib.contextmanager
+    def transaction(self, connection: Connection) -> Iterator[None]:
+        """A transaction; what is decided in it is known once it is committed. Raises as ``decide`` does."""
+        self._known.begin()
+        with self._translated(connection), connection.begin():
+            yield
+        self._known.commit()
 
     def decide(self, connection: Connection, decisions: Sequence[Decision]) -> list[tuple[Any, Sequence[Row]]]:
         """Show each decision its conversation's rows, and keep those that it gives; no other decides meanwhile.
 
         Raises SQLAlchemy's DBAPIError where the database fails, and what a decision raises.
         """
-        with self._translated(connection), contextlib.closing(connection.connection.cursor()) as cursor:
+        with self._translated(connection) as there, contextlib.closing(there.cursor()) as cursor:
             found = self._rows_of(cursor, sorted({each.conversation for each in decisions}))
             left, made = dict(found), []
             for each in decisions:
                 rows = left[each.conversation]
                 result, given = each.decide(tuple(rows.values()))
-                left[each.conversation] = _newest_first({**rows, **{row.id: row for row in given}}.values())
+                if given:
+                    left[each.conversation] = _newest_first({**rows, **{row.id: row for row in given}})
                 made.append((result, given))
-            self._keep(cursor, ((found[name].get(row.id), row) for name in left for row in left[name].values()))
+            self._keep(cursor, found, left)
+            if not self._is_shared:
+                self._known.keep(there, left)
         return made
 
     def _rows_of(self, cursor: Any, conversations: Sequence[str]) -> dict[str, Rows]:
         """Read under a lock of each. SQLite has one for all: its transactions write, from their begin on."""
         if self._is_shared:  # in the order of their names: two processes never wait for each other in a circle
             cursor.execute(self._lock, (conversations,))
+            return self._read(cursor, conversations)
+        known = self._known.take(cursor, conversations)
+        unknown = [name for name in conversations if name not in known]
+        return known | self._read(cursor, unknown) if unknown else known
+
+    def _read(self, cursor: Any, conversations: Sequence[str]) -> dict[str, Rows]:
         found = self._select(cursor, self._newest, conversations)
         if long := [name for name in conversations if len(found[name]) == NEWEST]:
             for name, rows in self._select(cursor, self._telling, long).items():
-                found[name] = _newest_first({**found[name], **rows}.values())
+                found[name] = _newest_first(found[name] | rows)
         return found
 
     def _select(self, cursor: Any, select_rows: str, conversations: Sequence[str]) -> dict[str, Rows]:
-        cursor.execute(select_rows, (conversations if self._is_shared else json.dumps(conversations),))
+        cursor.execute(select_rows, (conversations if self._is_shared else written(conversations),))
         records = cursor.fetchall()
-        found: dict[str, list[Row]] = {name: [] for name in conversations}
-        for record in records if self._is_shared else map(tuple, json.loads(records[0][0])):
-            row = self._records.row_of(record)
-            found[row.conversation].append(row)
+        found: dict[str, Rows] = {name: {} for name in conversations}
+        for record in records if self._is_shared else parsed(records[0][0]):
+            row = self._reader.row_of(record)
+            found[row.conversation][row.id] = row
         return {name: _newest_first(rows) for name, rows in found.items()}
 
-    def _keep(self, cursor: Any, rows: Iterable[tuple[Row | None, Row]]) -> None:
-        """Keep rows that are another way than before, or were not there.
+    def _keep(self, cursor: Any, found: Mapping[str, Rows], left: Mapping[str, Rows]) -> None:
+        """Keep rows that are left another way than they were found, or were not there.
 
         Rows that close come before rows that open, since a conversation has one open row at every moment.
         """
-        alike: defaultdict[tuple[bool, str], list[Sequence[Any]]] = defaultdict(list)
-        for before, row in rows:
-            if before is None:
-                alike[row.is_open, self._insert].append(self._records.written(row))
-            elif before is not row and (columns := changed_columns(before, row)):
-                # The last value says which row it is.
-                alike[row.is_open, self._update(columns)].append(self._records.written(row, (*columns, "id")))
-        for (_, statement), values in sorted(alike.items(), key=_closing_first):
+        alike: defaultdict[tuple[bool, _Write], list[Sequence[Any]]] = defaultdict(list)
+        for name, rows in left.items():
+            for row in rows.values():
+                before = found[name].get(row.id)
+                if before is None:
+                    alike[row.is_open, self._insert].append(self._insert.form.written(row))
+                elif before is not row and (columns := changed_columns(before, row)):
+                    write = self._updates.get(columns) or self._update(columns)
+                    alike[row.is_open, write].append(write.form.written(row))
+        for (_, write), values in sorted(alike.items(), key=_closing_first):
             if len(values) == 1:
-                cursor.execute(statement, values[0])
+                cursor.execute(write.statement, values[0])
             else:
-                cursor.executemany(statement, values)
+                cursor.executemany(write.statement, values)
 
-    def _update(self, columns: tuple[str, ...]) -> str:
-        if columns not in self._updates:
-            self._updates[columns] = self._compiled(update(handovers).where(_C.id == bindparam("id_")), columns)
-        return self._updates[columns]
+    def _update(self, columns: tuple[str, ...]) -> _Write:
+        statement = self._compiled(update(handovers).where(_C.id == bindparam("id_")), columns)
+        # The last value says which row it is.
+        write = self._updates[columns] = _Write(statement, Form.of((*columns, "id"), self.dialect))
+        return write
 
     def _compiled(self, clause: ClauseElement, columns: Sequence[str] | None = None) -> str:
         return str(clause.compile(dialect=self.dialect, column_keys=columns))
 
     @contextlib.contextmanager
-    def _translated(self, connection: Connection) -> Iterator[None]:
-        """Raise the driver's errors as SQLAlchemy does, without the statement and what stands in the row."""
+    def _translated(self, connection: Connection) -> Iterator[Any]:
+        """Give the driver's connection; raise its errors as SQLAlchemy does, without the statement and the row."""
         there = connection.connection.driver_connection
         try:
-            yield
+            yield there
         except self.dialect.loaded_dbapi.Error as error:
             if self.dialect.is_disconnect(error, cast("DBAPIConnection", there), None):
                 connection.invalidate(error)  # else its rollback would fail, too, and that would be the error
@@ -172,11 +202,11 @@ def _newest(rows: Select[Any], conversation: ColumnElement[str], *which: ColumnE
     return newest.order_by(_EACH.c.created.desc(), _EACH.c.id.desc()).suffix_with(f"LIMIT {NEWEST}")
 
 
-def _newest_first(rows: Iterable[Row]) -> Rows:
-    return {row.id: row for row in sorted(rows, key=_AGE, reverse=True)}
+def _newest_first(rows: Rows) -> Rows:
+    return {row.id: row for row in sorted(rows.values(), key=_AGE, reverse=True)} if len(rows) > 1 else rows
 
 
-def _closing_first(alike: tuple[tuple[bool, str], object]) -> bool:
+def _closing_first(alike: tuple[tuple[bool, _Write], object]) -> bool:
     (is_open, _), _ = alike
     return is_open
 

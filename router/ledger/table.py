@@ -52,8 +52,13 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
+def is_fit(text: str) -> bool:
+    """Say that any database keeps ``text`` as it is; what is no ASCII is looked at more closely."""
+    return text.isascii() and "\0" not in text
+
+
 def _fit(text: str | None) -> str | None:
-    if text is None or (text.isascii() and "\0" not in text):
+    if text is None or is_fit(text):
         return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
@@ -93,22 +98,40 @@ class Words(TypeDecorator[str]):
 
 
 class Kept(TypeDecorator[Any]):
-    """A value that ``write`` makes to text, and ``read`` of text; ``nothing`` is kept as NULL."""
+    """A value that ``write`` makes to text, and ``read`` of text."""
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, write: Callable[[Any], str], read: Callable[[str], Any], nothing: Any = None) -> None:
+    def __init__(self, write: Callable[[Any], str], read: Callable[[str], Any]) -> None:
         super().__init__()
-        self.write, self.read, self.nothing = write, read, nothing
+        self.write, self.read = write, read
 
     def bind_processor(self, dialect: Dialect) -> Process:  # noqa: ARG002 - all take the same
         """Write it."""
-        write, nothing = self.write, self.nothing
-        return lambda value: None if value is nothing or value == nothing else write(value)
+        return self.write
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Process:  # noqa: ARG002 - text everywhere
         """Read it."""
+        return self.read
+
+
+class KeptIfAny(Kept):
+    """The same, where ``nothing`` is kept as NULL."""
+
+    cache_ok = True
+
+    def __init__(self, write: Callable[[Any], str], read: Callable[[str], Any], nothing: Any = None) -> None:
+        super().__init__(write, read)
+        self.nothing = nothing
+
+    def bind_processor(self, dialect: Dialect) -> Process:  # noqa: ARG002 - see above
+        """Write it, if there is anything."""
+        write, nothing = self.write, self.nothing
+        return lambda value: None if value == nothing else write(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Process:  # noqa: ARG002 - see above
+        """Read it, if there is anything."""
         read, nothing = self.read, self.nothing
         return lambda text: nothing if text is None else read(text)
 
@@ -179,11 +202,11 @@ handovers: Final = Table(
     Column("owner", Words, nullable=False),
     Column("lease", Moment),
     Column("journal", Kept(written, _journal), nullable=False),
-    Column("taken", Kept(written, _taken)),
-    Column("way", Kept(written, _way)),
+    Column("taken", KeptIfAny(written, _taken)),
+    Column("way", KeptIfAny(written, _way)),
     Column("requests", Kept(written, _requests), nullable=False),
     *(Column(name, Moment) for name in ("updated", "accepted", "finished")),
-    Column("news", Kept(written, _all_news, nothing=())),
+    Column("news", KeptIfAny(written, _all_news, nothing=())),
     *(Column(name, Moment) for name in ("news_due", "news_since")),
 )
 

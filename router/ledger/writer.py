@@ -185,9 +185,10 @@ class Writer:
         """Run jobs in one transaction. Raises _Spoilt where one of them fails, else what the database raised."""
         self._began = time.monotonic()
         try:
-            with self._connected().begin():
+            connection = self._connected()
+            with self._script.transaction(connection):
                 if self.fault:
-                    self._proof(self._connected())
+                    self._proof(connection)
                 for is_decision, some in groupby(jobs, key=_is_decision):
                     self._attempt(is_decision, list(some))
         except Exception as error:

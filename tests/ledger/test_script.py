@@ -9,11 +9,9 @@ from hypothesis import given, settings
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
-from router.ledger import record
-from router.ledger.record import Records
-from router.ledger.row import Duty, Journal
+from router.ledger.row import Duty
 from router.ledger.script import Decision, Script
-from router.ledger.table import COLUMNS, handovers, values_of
+from router.ledger.table import handovers, values_of
 from tests.ledger.kit import a_row, after, an_open_row, keep, see
 from tests.ledger.test_table import rows
 
@@ -81,28 +79,6 @@ def test_what_was_not_committed_is_not_believed(connection: Connection) -> None:
         script.decide(connection, [Decision("CH1", keep(an_open_row(conversation="CH1", reason="lost")))])
         savepoint.rollback()
     assert [row.reason for row in seen(connection, "CH1", script)] == [""]
-
-
-def test_a_remembered_row_is_the_same_as_one_that_is_read(connection: Connection) -> None:
-    """As long as nothing changes the record, the row need not be made anew; one that is closed is forgotten."""
-    records = Records(Script(connection.dialect).dialect)
-    row = an_open_row(conversation="CH1", journal=Journal(doubts=("FW1",)))
-    kept = tuple(records.written(row, COLUMNS))
-    assert records.row_of(kept) is row
-    closed = row.change(duty=Duty.NONE)
-    records.written(closed, ("duty", "id"))
-    assert records.row_of(kept) == row
-    assert records.row_of(kept) is not row
-
-
-def test_what_is_remembered_is_bounded(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rows stay open, so many are remembered at the most; the others are read."""
-    monkeypatch.setattr(record, "MOST", 2)
-    records = Records(Script(connection.dialect).dialect)
-    opened = [an_open_row(number) for number in (1, 2, 3)]
-    written = [tuple(records.written(row)) for row in opened]
-    assert [records.row_of(each) for each in written] == opened
-    assert records.row_of(written[0]) is not opened[0]
 
 
 def test_the_database_holds_a_script_to_one_open_row(connection: Connection) -> None:
