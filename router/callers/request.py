@@ -68,7 +68,10 @@ class Request:
 
 def pairs(encoded: str) -> list[tuple[str, str]]:
     """Decode a query or a form; blank values are values. Raises ValueError for what is no UTF-8, or too much of it."""
-    return parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+    if "%" in encoded or "+" in encoded or encoded.count("&") >= FIELDS:
+        return parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+    parts = [part.partition("=") for part in encoded.split("&") if part]
+    return [(name, value) for name, _equals, value in parts]
 
 
 def grouped(decoded: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

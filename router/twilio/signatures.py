@@ -7,7 +7,7 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, get_signature_algorithm
 
@@ -64,20 +64,19 @@ class SignatureCheck:
             return False
         form = _Form(params if body is None else {})
         try:
-            return any(
-                hmac.compare_digest(RequestValidator(token).compute_signature(called, form, algorithm), signature)
-                for token in self.tokens
-                if token
-                for called in _with_and_without_port(url)
-            )
+            for validator in map(RequestValidator, filter(None, self.tokens)):
+                for called in _with_and_without_port(url):
+                    if hmac.compare_digest(validator.compute_signature(called, form, algorithm), signature):
+                        return True
         except UnicodeEncodeError:  # a lone surrogate cannot have come from Twilio
             return False
+        return False
 
 
 def _is_intact(url: str, body: bytes) -> bool:
     query = url.partition("#")[0].partition("?")[2]
-    pairs = (parameter.partition("=") for parameter in query.split("&"))
-    promised = [value for name, _equals, value in pairs if unquote_plus(name) == _BODY_HASH]
+    pairs = [parameter.partition("=") for parameter in query.split("&")]
+    promised = [value for name, _equals, value in pairs if _BODY_HASH in (name, unquote(name))]
     if len(promised) != 1:
         return False
     found = hashlib.sha256(body).hexdigest().encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from router.errors import TwilioError, TwilioUncertain
 from router.model.tracing import note_request
@@ -38,8 +38,7 @@ class Limits:
     answer: int = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(NamedTuple):
     """One HTTP attempt, for logs and figures: no address, no header, no body. ``status`` 0 means no answer."""
 
     operation: str
@@ -99,7 +98,11 @@ class Transport:
         started = self._clock.monotonic()
         status, code, request_id = 0, 0, ""
         try:
-            answer = await self._exchange(operation, method, url, form, query)
+            peer, request = self._compose(operation, method, url, form, query)
+            try:
+                answer = await self._opened.exchange(peer, request, self._limits.total)
+            except (NotSent, OSError) as error:
+                raise fault_of_network(operation, error, self._limits.total) from error
             status, request_id = answer.status, answer.request_id
             fault = fault_of_answer(operation, answer, self._clock.now())
             if fault is not None:
@@ -114,27 +117,24 @@ class Transport:
             seconds = self._clock.monotonic() - started
             self._on_request(RequestRecord(operation, status, code, seconds, request_id))
 
-    async def _exchange(self, operation: str, method: str, url: str, form: Fields, query: Fields) -> Answer:
+    @property
+    def _opened(self) -> Pool:
         if self._pool is None:
             raise RuntimeError("the gateway is not open: use it inside 'async with'")
-        try:
-            peer, request = self._compose(method, url, form, query)
-        except ValueError as error:  # the address of a next page: all others are made or checked by us
-            raise TwilioUncertain(operation, f"Twilio's answer points to {error}; nothing was sent there") from error
-        try:
-            return await self._pool.exchange(peer, request, self._limits.total)
-        except (NotSent, OSError) as error:
-            raise fault_of_network(operation, error, self._limits.total) from error
+        return self._pool
 
-    def _compose(self, method: str, url: str, form: Fields, query: Fields) -> tuple[Peer, bytes]:
-        """Write the request, with every encoded byte of ``url`` as it was; raises ValueError for an unfit one."""
+    def _compose(self, operation: str, method: str, url: str, form: Fields, query: Fields) -> tuple[Peer, bytes]:
+        """Write the request, with every encoded byte of ``url`` as it was; raises TwilioUncertain for an unfit one."""
         scheme, _, rest = url.partition("://")
         name, _, path = rest.partition("/")
-        host = self._hosts.find(f"{scheme}://{name}")
-        if query:
-            path += ("&" if "?" in path else "?") + encoded(query)
-        body = encoded(form).encode() if method == "POST" else None
-        return host.peer, request_of(method, f"{host.prefix}/{path}", host.heads[method], body)
+        try:
+            if query:
+                path += ("&" if "?" in path else "?") + encoded(query)
+            body = encoded(form).encode() if method == "POST" else None
+            host = self._hosts.find(f"{scheme}://{name}")
+            return host.peer, request_of(method, f"{host.prefix}/{path}", host.heads[method], body)
+        except ValueError as error:  # the address of a next page: all others are made or checked by us
+            raise TwilioUncertain(operation, f"Twilio's answer points to {error}; nothing was sent there") from error
 
 
 def _tls() -> ssl.SSLContext:
