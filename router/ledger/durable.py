@@ -100,7 +100,9 @@ class DurableLedger:
         strays: set[str] = set()
 
         def decide(rows: Sequence[Row]) -> tuple[Result, Sequence[Row]]:
-            strays.update(row.id for row in rows if row.owner == self.holder.name and row.id not in self._held)
+            for row in rows:
+                if row.owner == self.holder.name and row.id not in self._held:
+                    strays.add(row.id)
             return decision(rows)
 
         result: Result

@@ -53,8 +53,11 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 
 def is_fit(text: str) -> bool:
-    """Say that any database keeps ``text`` as it is; what is no ASCII is looked at more closely."""
-    return text.isascii() and "\0" not in text
+    """Say that any database keeps ``text`` as it is: NUL is not in it, and no half of a surrogate pair."""
+    try:
+        return "\0" not in text and (text.isascii() or bool(text.encode()))
+    except UnicodeEncodeError:
+        return False
 
 
 def _fit(text: str | None) -> str | None:

@@ -98,9 +98,9 @@ class Writer:
         """
         return await self._ask(work, order)  # type: ignore[no-any-return]  # a future of Any, made for this job
 
-    async def decide(self, decision: Decision) -> tuple[Any, Sequence[Row]]:
+    def decide(self, decision: Decision) -> asyncio.Future[tuple[Any, Sequence[Row]]]:
         """Make a decision as ``run`` runs work, together with those that come with it, in the conversations' order."""
-        return await self._ask(decision, decision.conversation)  # type: ignore[no-any-return]  # see above
+        return self._ask(decision, decision.conversation)
 
     def _ask(self, work: Callable[[Connection], Any] | Decision, order: str) -> asyncio.Future[Any]:
         if self._is_closed:
