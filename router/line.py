@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from router.turnstile import Turnstile
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
@@ -19,7 +21,7 @@ class Line:
     """Bounds what one process has in flight: ``places`` handovers that talk with Twilio, ``queue`` calls in all."""
 
     def __init__(self, places: int = 100, queue: int = 1000) -> None:
-        self._places = asyncio.Semaphore(places)
+        self._places = Turnstile(places)
         self._queue = queue
         self._calls: set[object] = set()
 
@@ -57,19 +59,18 @@ class _Place:
 
     __slots__ = ("_patience", "_places")
 
-    def __init__(self, places: asyncio.Semaphore, patience: float) -> None:
+    def __init__(self, places: Turnstile, patience: float) -> None:
         self._places = places
         self._patience = patience
 
     async def __aenter__(self) -> None:
-        if not self._places.locked():  # who need not wait needs no clock either
-            await self._places.acquire()
+        if self._places.passes():  # who need not wait needs no clock either
             return
         try:
             async with asyncio.timeout(self._patience):
-                await self._places.acquire()
+                await self._places.wait()
         except TimeoutError:
             raise Withdrawn from None
 
     async def __aexit__(self, *_how: object) -> None:
-        self._places.release()
+        self._places.leave()
