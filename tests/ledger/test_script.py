@@ -47,6 +47,19 @@ def test_another_process_reads_what_was_kept(connection: Connection) -> None:
     hold()
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("a\0b", "a\ufffdb"), ("a\ud800ä", "a?ä"), ("ä+…", "ä+…")], ids=["NUL", "half a pair", "fit"]
+)
+def test_a_decision_keeps_what_a_database_can_keep(connection: Connection, said: str, kept: str) -> None:
+    """NUL and halves of surrogate pairs are replaced, as a row comes and as it is changed; other texts stay."""
+    row = a_row(conversation="CH1", message=said, identity="ä")
+    for each in (row, row.change(reason=said, message="ö")):
+        Script(connection.dialect).decide(connection, [Decision("CH1", keep(each))])
+        (there,) = seen(connection, "CH1")
+        assert (there.message, there.identity) == (kept if each is row else "ö", "ä")
+    assert there.reason == kept
+
+
 def test_decisions_that_come_together_see_each_other(connection: Connection) -> None:
     """The second about a conversation sees what the first gave; those about others go on beside them."""
 
