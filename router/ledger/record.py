@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from router.ledger.table import COLUMNS, Words, handovers, is_fit, row_of
+from router.ledger.row import Row
+from router.ledger.table import FIELDS, Words, handovers, is_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Dialect
 
-    from router.ledger.row import Row
     from router.ledger.table import Process
 
 
@@ -59,10 +59,10 @@ class Reader:
     @classmethod
     def of(cls, dialect: Dialect) -> Self:
         """Work out once what each column needs."""
-        kinds = ((name, handovers.c[name].type.dialect_impl(dialect)) for name in COLUMNS)
+        kinds = ((name, handovers.c[name].type.dialect_impl(dialect)) for name in FIELDS)
         return cls(tuple((name, kind.result_processor(dialect, None)) for name, kind in kinds))
 
     def row_of(self, record: Sequence[Any]) -> Row:
         """Read a record that has all columns."""
-        read = zip(self.columns, record, strict=True)
-        return row_of({name: value if process is None else process(value) for (name, process), value in read})
+        read = zip(self.columns, record, strict=False)  # the columns that follow tell of these
+        return Row.of({name: value if process is None else process(value) for (name, process), value in read})

@@ -139,7 +139,9 @@ class KeptIfAny(Kept):
         return lambda text: nothing if text is None else read(text)
 
 
+@lru_cache(maxsize=256)
 def _journal(text: str) -> Journal:
+    """Read a journal; most have nothing in them yet, and are the same."""
     read = parsed(text)
     return Journal(
         present=tuple(map(_webhook, read["present"])),
@@ -233,6 +235,8 @@ Index("handovers_created", handovers.c.created)
 Index("handovers_news", handovers.c.news_due, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
 
 COLUMNS: Final = tuple(column.name for column in handovers.columns)
+FIELDS: Final = tuple(each.name for each in dataclasses.fields(Row))
+"""The columns that a row is made of: they come first, and the others tell of them."""
 NEWS: Final = ("news", "news_due", "news_since")
 
 
@@ -250,7 +254,4 @@ def changed_columns(before: Row, row: Row) -> tuple[str, ...]:
 
 def row_of(values: Mapping[Any, Any]) -> Row:
     """Make a row of its columns."""
-    return Row.of({name: values[name] for name in _FIELDS})
-
-
-_FIELDS: Final = tuple(each.name for each in dataclasses.fields(Row))
+    return Row.of({name: values[name] for name in FIELDS})
