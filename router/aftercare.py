@@ -112,7 +112,14 @@ async def _seen(case: Case, look: Callable[[], Awaitable[ScopedWebhook | None]])
 
 
 async def _restore(case: Case, _studio: Executions) -> Change:
-    await _repair(case).restore()
+    """It failed, and its caller was told so: let the agent answer, and nobody whom a late request brings.
+
+    That may be a request of a call that had taken this over and came to nothing. Where another handover stands, its
+    responder may be the one in doubt.
+    """
+    doubts = case.row.journal.doubts
+    is_unwanted = bool(doubts) and await case.agent_answers()
+    await _repair(case).restore(late=[case.desk.target(flow) for flow in doubts] if is_unwanted else ())
     return _look_again
 
 

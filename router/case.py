@@ -147,7 +147,11 @@ class Case:
         """Say whether another handover waits until this one has ended: for its duty, or to go back in its place."""
         if self.row.has_taken_over or self.row.way is None:
             return self.row.has_taken_over
-        return await self.desk.ledger.decide(self.row.conversation, look_who_answers) is not None
+        return not await self.agent_answers()
+
+    async def agent_answers(self) -> bool:
+        """Say whether no handover stands, by all that is certain."""
+        return await self.desk.ledger.decide(self.row.conversation, look_who_answers) is None
 
     async def note_removed(self, webhooks: Sequence[ScopedWebhook]) -> None:
         """Keep which webhooks go, before anything is written; only the agent's are ever to be put back.

@@ -17,6 +17,7 @@ from router.handover import hand_over
 from router.ledger.decisions import Admitted, admit
 from router.ledger.ledger import Filter, Holder
 from router.ledger.row import Duty, Row, State, Way
+from router.model.outcome import Outcome
 from router.model.routes import Limits
 from router.model.webhook import WebhookSpec
 from router.rounds import Rounds
@@ -28,6 +29,7 @@ from tests.kit import (
     BILLING,
     CREATE,
     DELETE,
+    FOREIGN,
     LIST,
     REFUNDS,
     LeapingClock,
@@ -39,6 +41,7 @@ from tests.kit import (
     open_desk,
     settled,
     until,
+    witness,
 )
 
 if TYPE_CHECKING:
@@ -240,22 +243,78 @@ async def test_a_handover_that_never_began_is_settled(sandbox: Sandbox, tmp_path
     assert settled_row.reason == "nothing was attached, and nothing is owed"
 
 
+async def begin_and_die(desk: Desk, conversation: Conversation, flow: str, number: int = 9) -> None:
+    """A process takes a call in hand, with what is owed to its conversation, and dies."""
+    dead, now = Holder(f"dead process {number}", lease=-1), desk.clock.now()
+    wish = Row(f"HO{number:032x}", conversation.sid, conversation.ref.service, now, flow=flow, key=f"dead {number}")
+    decision = partial(admit, wish=wish, limits=Limits(), holder=dead, now=now)
+    assert isinstance(await desk.ledger.decide(conversation.sid, decision), Admitted)
+
+
 async def test_what_a_dead_call_had_taken_over_goes_on(sandbox: Sandbox, tmp_path: Path) -> None:
     """A call came between a hand-back and its end, and its process died: the agent answers again all the same."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     async with open_desk(sandbox, tmp_path) as desk:
         await hand_over(call(conversation), desk)
         await settled(desk)
-        asked = await hand_back(conversation.sid, desk.ledger, desk.clock)
-        assert asked is not None
-        wish = Row(f"HO{'9' * 32}", conversation.sid, asked.service, asked.created, flow=BILLING, key="another")
-        dead, now = Holder("a dead process", lease=-1), desk.clock.now()
-        decision = partial(admit, wish=wish, limits=Limits(), holder=dead, now=now)
-        assert isinstance(await desk.ledger.decide(conversation.sid, decision), Admitted)
+        assert await hand_back(conversation.sid, desk.ledger, desk.clock) is not None
+        await begin_and_die(desk, conversation, BILLING)
         await settled(desk)
         states = [row.state for row in await desk.ledger.history(Filter())]
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
     assert states == [State.FAILED, State.COMPLETED]
+
+
+@pytest.mark.parametrize("looks", range(1, 6))
+async def test_what_a_dead_call_brings_late_goes_again(sandbox: Sandbox, tmp_path: Path, looks: int) -> None:
+    """It had taken a repair over, and came to nothing: its flow does not stay beside the agent, whenever it comes."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=FOREIGN[:4])
+    async with open_desk(sandbox, tmp_path) as desk:
+        arm(sandbox, conversation, DELETE, Kind.CUT_BEFORE, times=3)
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.FAILED
+        assert await desk.background.drain(5) == 0
+        assert (await the_row(desk)).duty is Duty.RESTORE
+        conversation.webhooks.pop()
+        await begin_and_die(desk, conversation, BILLING)
+        for _look in range(looks):
+            assert await make_round(desk)
+        seen = witness(sandbox, conversation)
+        sandbox.world.add_webhook(conversation, WebhookSpec.studio(BILLING))
+        await settled(desk)
+        assert {row.state for row in await desk.ledger.history(Filter())} == {State.FAILED}
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+    assert all(seen)
+
+
+async def test_a_failed_call_for_a_flow_that_answers_already_lets_it_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Its flow is in doubt, but an earlier handover has attached it, and stands."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path) as desk:
+        await hand_over(call(conversation), desk)
+        await settled(desk)
+        earlier, now = await the_row(desk), desk.clock.now()
+        journal = earlier.journal.with_doubts(REFUNDS)
+        failed = earlier.change(id="HO" + "f" * 32, created=now, state=State.FAILED, journal=journal)
+        await desk.ledger.decide(conversation.sid, lambda _rows: (None, (failed.owe(Duty.RESTORE, now),)))
+        await settled(desk)
+    assert (flows(conversation), agents(conversation)) == ([REFUNDS], [])
+
+
+@pytest.mark.parametrize(("own", "served"), [(AGENT_URL, None), (None, AGENT_URL)])
+async def test_of_two_dead_calls_neither_leaves_a_flow_behind(
+    sandbox: Sandbox, tmp_path: Path, own: str | None, served: str | None
+) -> None:
+    """What the second brings late goes at the end of the looks for the first, whose flow never came."""
+    conversation = sandbox.open_conversation(agent_url=own, service_url=served)
+    async with open_desk(sandbox, tmp_path) as desk:
+        await begin_and_die(desk, conversation, REFUNDS, 1)
+        await begin_and_die(desk, conversation, BILLING, 2)
+        assert await make_round(desk)
+        sandbox.world.add_webhook(conversation, WebhookSpec.studio(BILLING))
+        await settled(desk)
+        assert {row.state for row in await desk.ledger.history(Filter())} == {State.FAILED}
+    assert flows(conversation) == []
+    assert [responder.kind for responder in sandbox.responders(conversation)] == ["agent"]
 
 
 async def test_a_late_request_still_counts_where_twilio_then_said_no(sandbox: Sandbox, tmp_path: Path) -> None:

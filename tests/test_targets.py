@@ -6,16 +6,19 @@ import asyncio
 import io
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from router.hand_back import hand_back
 from router.handover import hand_over
-from router.ledger.ledger import Filter
+from router.ledger.decisions import admit
+from router.ledger.ledger import Filter, Holder
 from router.ledger.row import Duty, Row, State
 from router.model.handover import Handover
 from router.model.outcome import Outcome
+from router.model.routes import Limits
 from router.sandbox.faults import Fault, Kind
 from router.sandbox.flows import shipped_flows
 from router.sandbox.world import ChannelStatus, Status, TaskStatus
@@ -34,6 +37,7 @@ from tests.kit import (
     make_round,
     open_desk,
     settled,
+    witness,
 )
 
 if TYPE_CHECKING:
@@ -285,6 +289,28 @@ async def test_one_that_turns_up_late_goes_again(sandbox: Sandbox, desk: Desk, p
     await settled(desk)
     assert place.going_on(sandbox) == []
     assert (row.flow, flows(conversation), agents(conversation)) == (BILLING, [BILLING], [])
+
+
+@every_place
+async def test_one_that_a_dead_call_brings_late_goes_again(sandbox: Sandbox, desk: Desk, place: Place) -> None:
+    """It had taken over another dead call's handover, and neither came about: it is stopped, and not begun again."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    for number, flow in enumerate((BILLING, place.name)):
+        now, dead = desk.clock.now(), Holder(f"dead {number}", -1)
+        wish = Row(f"HO{number:032x}", conversation.sid, conversation.ref.service, now, flow=flow, key=flow)
+        decision = partial(admit, wish=wish.change(identity="whatsapp:+1…00"), limits=Limits(), holder=dead, now=now)
+        await desk.ledger.decide(conversation.sid, decision)
+    assert await make_round(desk)
+    assert (await newest(desk)).state is State.FAILED
+    await desk.targets[place.name].start(replace(handover(conversation), flow=place.name), desk.twilio)
+    for execution in sandbox.world.executions.values():
+        sandbox.resume_conversation(execution, conversation)
+    seen = witness(sandbox, conversation)
+    await settled(desk)
+    assert {row.state for row in await desk.ledger.history(Filter())} == {State.FAILED}
+    assert (place.going_on(sandbox), flows(conversation), len(agents(conversation))) == ([], [], 1)
+    assert len(sandbox.world.interactions) + len(sandbox.world.executions) == 1
+    assert all(seen)
 
 
 def handover(conversation: Conversation) -> Handover:

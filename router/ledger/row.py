@@ -49,7 +49,7 @@ class Duty(StrEnum):
     FINISH = "finish"
     """Nobody knows whether the responder was attached, and the model was told so: attach it unless it is there."""
     RESTORE = "restore"
-    """It failed, and the agent's webhook is, or may be, gone: put it back."""
+    """It failed, and the agent's webhook is, or may be, gone, or a responder may turn up late: let the agent answer."""
     TIDY = "tidy"
     """The responder is attached, and a webhook is, or may turn up, that should not be there."""
     HAND_BACK = "hand_back"

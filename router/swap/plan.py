@@ -179,16 +179,20 @@ def plan_swap(
 
 
 def plan_way_back(
-    present: Sequence[ScopedWebhook], target: Target, removed: Sequence[ScopedWebhook]
+    present: Sequence[ScopedWebhook], target: Target, removed: Sequence[ScopedWebhook], doubts: Sequence[Target] = ()
 ) -> tuple[PutBack | Remove, ...]:
     """Plan what a failed swap still owes: the agent's webhooks that it ``removed``, unless somebody answers again.
 
     It looks at what is there and adds what is missing. A webhook that came back under another SID is not added twice,
-    and one that came back twice, by a request that took effect late, goes once, which makes room.
+    and one that came back twice, by a request that took effect late, goes once, which makes room. A responder that is
+    one of the ``doubts`` turned up late: it goes, but not before somebody else answers.
     """
-    if any(target.answers_by(webhook) for webhook in present):
-        return ()
-    return (*_twins(present, removed), *_missing(present, removed))
+    answering = [webhook for webhook in present if target.answers_by(webhook)]
+    late = [webhook for webhook in answering if any(doubt.is_met_by(webhook) for doubt in doubts)]
+    leave = plan_hand_back(late, target, removed=())
+    if len(late) < len(answering):
+        return leave
+    return (*_twins(present, removed), *_missing(present, removed), *leave)
 
 
 def plan_paving(present: Sequence[ScopedWebhook], removed: Sequence[ScopedWebhook]) -> tuple[tuple[PutBack, ...], bool]:

@@ -97,9 +97,9 @@ class Repair:
         await self.executor.attach(plan, present)
         return await self._release(plan.sparing(self.agents) if beside else plan)
 
-    async def restore(self, removed: tuple[ScopedWebhook, ...] = ()) -> None:
-        """Put the agent's webhooks back unless somebody answers again."""
-        for step in plan_way_back(await self._webhooks(), self.target, (*self.removed, *removed)):
+    async def restore(self, removed: tuple[ScopedWebhook, ...] = (), late: Sequence[Target] = ()) -> None:
+        """Put the agent's webhooks back unless somebody answers again; who is ``late`` goes, if another answers."""
+        for step in plan_way_back(await self._webhooks(), self.target, (*self.removed, *removed), late):
             await self.executor.take_back(step)
 
     async def pave(self) -> bool:

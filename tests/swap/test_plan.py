@@ -214,6 +214,25 @@ def test_the_way_back_leaves_each_of_the_agents_webhooks_once(
     assert [spec for spec in left if spec not in removed] == others
 
 
+@given(specs, removals, flows, st.lists(flows, min_size=1))
+def test_the_way_back_lets_a_late_responder_go_where_another_answers(
+    present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str, doubts: Sequence[str]
+) -> None:
+    """The agent comes first, and others stay; where Twilio has no room for the agent, the late one answers on."""
+    model = start(present)
+    others = [spec for spec in present if spec not in removed and spec.flow not in doubts]
+    has_room = True
+    for step in plan_way_back(model.webhooks, target(flow), were_removed(removed), [*map(target, doubts)]):
+        has_room = not (isinstance(step, PutBack) and is_full([webhook.spec for webhook in model.webhooks]))
+        if not has_room:
+            break
+        model.take_back(step)
+        assert answers(model.webhooks) or not removed
+    left = [webhook.spec for webhook in model.webhooks]
+    assert [spec for spec in left if spec not in removed and spec.flow not in doubts] == others
+    assert not (has_room and any(spec.flow in doubts for spec in left))
+
+
 @given(specs, removals, flows)
 def test_a_hand_back_ends_with_the_agent_alone(
     present: Sequence[WebhookSpec], removed: Sequence[WebhookSpec], flow: str

@@ -317,6 +317,39 @@ async def test_restoring_keeps_out_of_a_later_handover(sandbox: Sandbox, desk: D
     assert agents(conversation) == []
 
 
+LATE = (StudioFlow(BILLING),)
+"""What a request that was given up may attach."""
+
+
+async def test_restoring_puts_the_agent_back_before_a_late_responder_goes(sandbox: Sandbox, desk: Desk) -> None:
+    """Somebody answers all the while, and in the end the agent alone."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=[ELSEWHERE, FOREIGN[0]])
+    conversation.webhooks.pop(0)
+    seen = witness(sandbox, conversation)
+    await repair(desk, conversation, AGENT).restore(late=LATE)
+    assert there(conversation) == [FOREIGN[0], AGENT]
+    assert [[responder.kind for responder in moment] for moment in seen] == [["studio"], ["studio", "agent"], ["agent"]]
+
+
+async def test_restoring_lets_a_late_responder_answer_where_the_agent_has_no_room(sandbox: Sandbox, desk: Desk) -> None:
+    """If it went before the agent can come nobody would answer meanwhile: it is owed until there is room."""
+    conversation = sandbox.open_conversation(webhooks=[*FOREIGN[:4], ELSEWHERE])
+    owed = repair(desk, conversation, AGENT)
+    with pytest.raises(TwilioRefused):
+        await owed.restore(late=LATE)
+    assert there(conversation) == [*FOREIGN[:4], ELSEWHERE]
+    conversation.webhooks.pop(0)
+    await owed.restore(late=LATE)
+    assert (flows(conversation), len(agents(conversation))) == ([], 1)
+
+
+async def test_restoring_removes_a_late_responder_beside_another(sandbox: Sandbox, desk: Desk) -> None:
+    """The other one is no late request's, and answers in the agent's place."""
+    conversation = sandbox.open_conversation(webhooks=[ELSEWHERE, STUDIO, ELSEWHERE])
+    await repair(desk, conversation, AGENT).restore(late=LATE)
+    assert there(conversation) == [STUDIO]
+
+
 async def test_a_hand_back_puts_the_agent_first(sandbox: Sandbox, desk: Desk) -> None:
     """The agent is there before the flow goes, and others are not touched."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=[STUDIO, FOREIGN[0]])
