@@ -221,8 +221,8 @@ def _accept(row: Row, now: datetime) -> Row:
 
 
 def _nothing_came_of_it(row: Row, now: datetime) -> Row:
-    answer = _answer(row, Outcome.FAILED, row.message, NOTHING)
-    return row.fail(answer, now, Duty.RESTORE)
+    answer, may_owe = _answer(row, Outcome.FAILED, row.message, NOTHING), row.journal.removed or row.journal.doubts
+    return row.fail(answer, now, Duty.RESTORE if may_owe else Duty.NONE)
 
 
 def _look_for_it(row: Row, now: datetime) -> Row:

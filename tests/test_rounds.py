@@ -16,7 +16,7 @@ from router.hand_back import hand_back
 from router.handover import hand_over
 from router.ledger.decisions import Admitted, admit
 from router.ledger.ledger import Filter, Holder
-from router.ledger.row import Duty, Row, State, Way
+from router.ledger.row import LOOKS, Duty, Row, State, Way
 from router.model.outcome import Outcome
 from router.model.routes import Limits
 from router.model.webhook import WebhookSpec
@@ -249,6 +249,18 @@ async def begin_and_die(desk: Desk, conversation: Conversation, flow: str, numbe
     wish = Row(f"HO{number:032x}", conversation.sid, conversation.ref.service, now, flow=flow, key=f"dead {number}")
     decision = partial(admit, wish=wish, limits=Limits(), holder=dead, now=now)
     assert isinstance(await desk.ledger.decide(conversation.sid, decision), Admitted)
+
+
+async def test_what_never_began_is_over_with_its_last_look(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Nothing was removed, and no late request need be feared any more: no repair is owed after that."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path) as desk:
+        begun = desk.clock.now()
+        await begin_and_die(desk, conversation, REFUNDS)
+        await settled(desk)
+        assert desk.clock.now() < begun + timedelta(seconds=sum(LOOKS) + 5)
+        row = await the_row(desk)
+    assert (row.state, row.is_open, len(agents(conversation))) == (State.FAILED, False, 1)
 
 
 async def test_what_a_dead_call_had_taken_over_goes_on(sandbox: Sandbox, tmp_path: Path) -> None:

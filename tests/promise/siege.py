@@ -62,7 +62,7 @@ LONGEST: Final = max(LOOKS[-1], WATCH) + AMPLE
 """Seconds in which one answers once all goes well again: what turns up right after a look waits for the next."""
 
 LAST: Final = 2 * sum(LOOKS) + AMPLE
-"""Seconds after which nothing is owed any more: what never began is looked for, and then, as often, the agent."""
+"""Seconds after which nothing is owed any more: a flow is looked for, and then, as often, an agent that was away."""
 
 TARDY: Final = 2.0
 """Seconds that an answer may take longer than the deadline, on a machine that has much to do."""
