@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 IDLE: Final = 15.0
 """Seconds that a connection is kept for without a request."""
 
+FRESH: Final = 0.05
+"""Seconds for which a connection is lent again without a look at it: a peer keeps it for longer than that.
+
+A look lets other threads have a turn, which takes much longer than the look. Under load there would be three of them a
+handover, and each connection is back at once.
+"""
+
 
 class Pool:
     """Lends connections: the one that was used last goes first, and who waits for one gets it in turn.
@@ -26,12 +34,22 @@ class Pool:
     answer's body are read. It is made and used inside the event loop.
     """
 
-    def __init__(self, dialler: Dialler, *, most: int, patience: float, longest: int, idle: float = IDLE) -> None:
+    def __init__(
+        self,
+        dialler: Dialler,
+        *,
+        most: int,
+        patience: float,
+        longest: int,
+        idle: float = IDLE,
+        fresh: float = FRESH,
+    ) -> None:
         self._dialler = dialler
         self._most = most
         self._patience = patience
         self._longest = longest
         self._idle_for = idle
+        self._fresh_for = fresh
         self._loop = asyncio.get_running_loop()
         self._places = Turnstile(most)
         self._idle: list[Connection] = []
@@ -91,10 +109,11 @@ class Pool:
         return connection
 
     def _kept(self, peer: Peer) -> Connection | None:
+        fresh = time.monotonic() - self._fresh_for
         for place in range(len(self._idle) - 1, -1, -1):
             if self._idle[place].peer is peer:
                 connection = self._idle.pop(place)
-                if connection.is_ready and connection.is_quiet:
+                if connection.is_ready and (connection.idle_since > fresh or connection.is_quiet):
                     return connection
                 connection.abort()
         return None
@@ -102,17 +121,17 @@ class Pool:
     def _give_back(self, connection: Connection) -> None:
         self._places.leave()
         if connection.is_ready and self._is_open:
-            connection.idle_since = self._loop.time()
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
             if self._sweep is None:
                 self._sweep = self._loop.call_later(self._idle_for, self._drop_idle)
 
     def _drop_idle(self) -> None:
-        now = self._loop.time()
-        while self._idle and self._idle[0].idle_since + self._idle_for <= now:
+        since = time.monotonic() - self._idle_for
+        while self._idle and self._idle[0].idle_since <= since:
             self._idle.pop(0).abort()
-        due = self._idle[0].idle_since + self._idle_for if self._idle else None
-        self._sweep = None if due is None else self._loop.call_at(due, self._drop_idle)
+        left = self._idle[0].idle_since - since if self._idle else None
+        self._sweep = None if left is None else self._loop.call_later(left, self._drop_idle)
 
     def _forget(self, connection: Connection) -> None:
         self._open.discard(connection)

@@ -12,6 +12,7 @@ import pytest
 
 from router.twilio.wire.answer import ConnectionCut, NotSent
 from router.twilio.wire.connection import Connection
+from router.twilio.wire.pool import FRESH
 from tests.twilio.wire.kit import GET, LONGEST, SOON, open_pool, plain
 from tests.twilio.wire.talker import GOOD, Line, answering, talking
 
@@ -85,6 +86,7 @@ async def test_an_end_that_the_loop_has_not_seen_is_seen_before_anything_is_sent
             await pool.exchange(peer, GET, 5)
             close.set()
             assert closed.wait(5)  # the loop stands still meanwhile, as it is meant to
+            time.sleep(FRESH)  # noqa: ASYNC251 - see above
             assert (await pool.exchange(peer, GET, 5)).status == 200
         server.join()
 
