@@ -22,17 +22,19 @@ MAY_KNOW = {
     "router.clock": set(),
     "router.bundled": set(),
     "router.log": set(),
-    "router.serving": set(),
+    "router.turnstile": set(),
+    "router.whole_answers": set(),
+    "router.serving": {"router.whole_answers"},
     "router.settings": GROUND,
     "router.model": {"router.errors"},
-    "router.twilio": GROUND | {"router"},
+    "router.twilio": GROUND | {"router", "router.turnstile"},
     "router.ledger": GROUND,
     "router.hooks": GROUND,
     "router.callers": GROUND,
     "router.swap": GROUND,
     "router.config": GROUND | {"router.bundled", "router.hooks"},
     "router.resolution": GROUND,
-    "router.line": set(),
+    "router.line": {"router.turnstile"},
     "router.names": set(),
     "router.desk": GROUND | {"router.hooks", "router.ledger", "router.line", "router.names", "router.swap"},
     "router.turns": GROUND | {"router.desk", "router.ledger", "router.record"},
@@ -77,7 +79,7 @@ MAY_KNOW = {
     | GROUND
     | {"router.bundled", "router.config", "router.hooks", "router.log", "router.rehearsal", "router.sandbox"}
     | {"router.definitions", "router.explanation", "router.serving", "router.settings", "router.web"}
-    | {"router.hand_back", "router.ledger", "router.online", "router.twilio"},
+    | {"router.hand_back", "router.ledger", "router.online", "router.twilio", "router.whole_answers"},
     "router.testing": GROUND
     | {"router.hooks", "router.log", "router.sandbox", "router.serving", "router.settings", "router.twilio"}
     | {"router.web"},
