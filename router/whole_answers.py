@@ -35,7 +35,7 @@ class _Gathering:
         if self._kept:
             data, self._kept = self._kept + data, b""
             self._transport.write(data)
-        elif data:
+        else:
             self._kept = data
             self._loop.call_soon(self._flush)
 

@@ -7,7 +7,7 @@ import random
 import re
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -57,6 +57,9 @@ _PUBLISHED: Final = "LatestPublished"
 
 MOST_EXECUTIONS: Final = 200
 """So many runs of a flow are looked through at most; they fit into one page (docs/twilio.md, EXECUTION-LIST)."""
+
+MOST_CONVERSATIONS: Final = 1000
+"""Of so many conversations the address is remembered: a handover asks for it three times or more."""
 
 PLUGINS_SHARE: Final = 0.3
 """So much of the connections is the plugins' at the most: they must never keep a handover from Twilio."""
@@ -119,6 +122,7 @@ class TwilioGateway:
         login = credentials.login
         self._clock = clock
         self._chance = chance
+        self._at = lru_cache(MOST_CONVERSATIONS)(_at)
         self._turns = asyncio.Semaphore(max(1, int(limits.connections * PLUGINS_SHARE)))
         account = Account(login, credentials.account_sid, edge=credentials.edge, region=credentials.region)
         self._transport = Transport(account, base_url=base_url, limits=limits, clock=clock, on_request=on_request)
@@ -133,7 +137,7 @@ class TwilioGateway:
     async def list_webhooks(self, conversation: ConversationRef) -> Sequence[ScopedWebhook]:
         """List the scoped webhooks, all of them, in Twilio's order."""
         # Without a PageSize: Twilio allows no larger page than it gives by itself (docs/twilio.md, WEBHOOK-PAGES).
-        found = await self._list("list_webhooks", f"{_at(conversation)}/Webhooks")
+        found = await self._list("list_webhooks", f"{self._at(conversation)}/Webhooks")
         return [webhook_of("list_webhooks", record) for record in found]
 
     async def create_webhook(
@@ -143,7 +147,7 @@ class TwilioGateway:
         form = _configuration(spec)
         if replay_after is not None:
             form["Configuration.ReplayAfter"] = str(replay_after)
-        url = f"{_at(conversation)}/Webhooks"
+        url = f"{self._at(conversation)}/Webhooks"
         return webhook_of(
             "create_webhook", await self._ask("create_webhook", "POST", url, form, is_safe_to_repeat=False)
         )
@@ -154,7 +158,7 @@ class TwilioGateway:
         After a lost answer the caller decides: the request may take effect late, and overrule what came after it. That
         something is not found is taken for the webhook's word: whether there is a conversation, a list tells.
         """
-        url = f"{_at(conversation)}/Webhooks/{checked_sid('WH', sid)}"
+        url = f"{self._at(conversation)}/Webhooks/{checked_sid('WH', sid)}"
         form = {"Configuration.FlowSid": checked_sid("FW", flow)}
         try:
             found = await self._ask("redirect_webhook", "POST", url, form, is_safe_to_repeat=False)
@@ -168,7 +172,7 @@ class TwilioGateway:
 
     async def delete_webhook(self, conversation: ConversationRef, sid: str) -> None:
         """Delete one; that it is gone already is success."""
-        url = f"{_at(conversation)}/Webhooks/{checked_sid('WH', sid)}"
+        url = f"{self._at(conversation)}/Webhooks/{checked_sid('WH', sid)}"
         try:
             await self._ask("delete_webhook", "DELETE", url)
         except TwilioRefused as error:
@@ -177,12 +181,12 @@ class TwilioGateway:
 
     async def newest_message(self, conversation: ConversationRef) -> Message | None:
         """Fetch the newest message, or None where there is none yet."""
-        found = await self._list("newest_message", f"{_at(conversation)}/Messages?Order=desc&PageSize=1", most=1)
+        found = await self._list("newest_message", f"{self._at(conversation)}/Messages?Order=desc&PageSize=1", most=1)
         return message_of("newest_message", found[0]) if found else None
 
     async def fetch_attributes(self, conversation: ConversationRef) -> Mapping[str, Any]:
         """Fetch the conversation's attributes; raises TwilioUncertain where they are no JSON object."""
-        found = await self._ask("fetch_attributes", "GET", _at(conversation))
+        found = await self._ask("fetch_attributes", "GET", self._at(conversation))
         return attributes_of("fetch_attributes", found.get("attributes"))
 
     async def change_attributes(
@@ -196,7 +200,7 @@ class TwilioGateway:
         Twilio takes them as a whole and merges nothing, so a repeat reads them anew and loses nobody's
         (docs/twilio.md, ATTRIBUTES); no webhook is called (docs/twilio.md, REST-EVENTS).
         """
-        there = _at(conversation)
+        there = self._at(conversation)
         known = read
 
         async def write() -> None:

@@ -98,6 +98,14 @@ def test_another_content_type_is_named(content_type: str) -> None:
     assert (repr(content_type) if content_type else "is none;") in str(refused.value)
 
 
+def test_numbers_and_depth_are_kept_within_bounds() -> None:
+    """A number is one, also where it has a fraction; lists side by side are not deep, and one within another is."""
+    assert posted(b'{"a": -1.5e3, "b": 10, "c": "\\u00fc"}') == {"a": -1500.0, "b": 10, "c": "ü"}
+    assert posted(b'{"a": [' + b"[]," * 99 + b"1]}") == {"a": [*([[]] * 99), 1]}
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        posted(b'{"a": ' + b"[" * 64 + b"]" * 64 + b"}")
+
+
 def test_no_body_is_no_inputs() -> None:
     """An empty body needs no content type, and a GET has no body at all."""
     assert posted(b"", "") == {}
