@@ -31,7 +31,9 @@ from tests.kit import (
     DELETE,
     FOREIGN,
     LIST,
+    REDIRECT,
     REFUNDS,
+    UNLISTED,
     LeapingClock,
     agents,
     arm,
@@ -295,6 +297,26 @@ async def test_what_a_dead_call_brings_late_goes_again(sandbox: Sandbox, tmp_pat
         await settled(desk)
         assert {row.state for row in await desk.ledger.history(Filter())} == {State.FAILED}
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
+    assert all(seen)
+
+
+async def test_a_flow_of_somebody_else_that_a_failed_call_leads_elsewhere_late_is_pointed_back(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """No handover of ours has attached it, so no webhook of the agent's is known: it is all that the customer has."""
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(UNLISTED)])
+    async with open_desk(sandbox, tmp_path) as desk:
+        arm(sandbox, conversation, REDIRECT, Kind.CUT_BEFORE, times=3)
+        assert (await hand_over(call(conversation), desk)).outcome is Outcome.PENDING
+        assert await desk.background.drain(5) == 0
+        arm(sandbox, conversation, REDIRECT, Kind.REFUSED, status=401, code=20003)
+        while (await the_row(desk)).state is not State.FAILED:
+            assert await make_round(desk)
+        (there,) = conversation.webhooks
+        conversation.webhooks[0] = replace(there, spec=WebhookSpec.studio(REFUNDS))
+        seen = witness(sandbox, conversation)
+        await settled(desk)
+    assert flows(conversation) == [UNLISTED]
     assert all(seen)
 
 

@@ -179,17 +179,29 @@ def plan_swap(
 
 
 def plan_way_back(
-    present: Sequence[ScopedWebhook], target: Target, removed: Sequence[ScopedWebhook], doubts: Sequence[Target] = ()
-) -> tuple[PutBack | Remove, ...]:
+    present: Sequence[ScopedWebhook],
+    target: Target,
+    removed: Sequence[ScopedWebhook],
+    doubts: Sequence[Target] = (),
+    before: Sequence[ScopedWebhook] = (),
+) -> tuple[PutBack | PointBack | Remove, ...]:
     """Plan what a failed swap still owes: the agent's webhooks that it ``removed``, unless somebody answers again.
 
     It looks at what is there and adds what is missing. A webhook that came back under another SID is not added twice,
     and one that came back twice, by a request that took effect late, goes once, which makes room. A responder that is
-    one of the ``doubts`` turned up late: it goes, but not before somebody else answers.
+    one of the ``doubts`` turned up late: it goes, but not before somebody else answers. One that stood there
+    ``before``, and was led elsewhere late, is pointed back: it may be all that the customer has.
     """
+
+    def is_doubted(webhook: ScopedWebhook) -> bool:
+        return any(doubt.is_met_by(webhook) for doubt in doubts)
+
     answering = [webhook for webhook in present if target.answers_by(webhook)]
-    late = [webhook for webhook in answering if any(doubt.is_met_by(webhook) for doubt in doubts)]
-    leave = plan_hand_back(late, target, removed=())
+    stood = {webhook.sid: webhook for webhook in before if not is_doubted(webhook)}
+    doubted = [webhook for webhook in answering if is_doubted(webhook)]
+    late = [webhook for webhook in doubted if webhook.sid not in stood]
+    point = (PointBack(stood[webhook.sid]) for webhook in doubted if webhook.sid in stood)
+    leave = (*point, *plan_hand_back(late, target, removed=()))
     if len(late) < len(answering):
         return leave
     return (*_twins(present, removed), *_missing(present, removed), *leave)

@@ -98,8 +98,12 @@ class Repair:
         return await self._release(plan.sparing(self.agents) if beside else plan)
 
     async def restore(self, removed: tuple[ScopedWebhook, ...] = (), late: Sequence[Target] = ()) -> None:
-        """Put the agent's webhooks back unless somebody answers again; who is ``late`` goes, if another answers."""
-        for step in plan_way_back(await self._webhooks(), self.target, (*self.removed, *removed), late):
+        """Put the agent's webhooks back unless somebody answers again; who is ``late`` goes, if another answers.
+
+        One that was there at the beginning, and that a late request has led elsewhere, is pointed back.
+        """
+        there, away = await self._webhooks(), (*self.removed, *removed)
+        for step in plan_way_back(there, self.target, away, late, self.present):
             await self.executor.take_back(step)
 
     async def pave(self) -> bool:

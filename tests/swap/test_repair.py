@@ -350,6 +350,23 @@ async def test_restoring_removes_a_late_responder_beside_another(sandbox: Sandbo
     assert there(conversation) == [STUDIO]
 
 
+async def test_restoring_points_back_what_a_late_request_has_led_elsewhere(sandbox: Sandbox, desk: Desk) -> None:
+    """It was there before us, by whose doing we do not know: to remove it would leave the customer with nobody."""
+    conversation = sandbox.open_conversation(webhooks=[ELSEWHERE])
+    (led,) = conversation.webhooks
+    before = (ScopedWebhook(led.sid, STUDIO),)
+    await repair(desk, conversation, AGENT, present=before).restore(late=LATE)
+    assert [(webhook.sid, webhook.spec.flow) for webhook in conversation.webhooks] == [(led.sid, REFUNDS)]
+
+
+async def test_restoring_removes_a_late_responder_that_was_there_at_the_beginning(sandbox: Sandbox, desk: Desk) -> None:
+    """An earlier request had brought it, and was in doubt already."""
+    conversation = sandbox.open_conversation(webhooks=[ELSEWHERE])
+    (late,) = conversation.webhooks
+    await repair(desk, conversation, AGENT, present=(ScopedWebhook(late.sid, ELSEWHERE),)).restore(late=LATE)
+    assert there(conversation) == [AGENT]
+
+
 async def test_a_hand_back_puts_the_agent_first(sandbox: Sandbox, desk: Desk) -> None:
     """The agent is there before the flow goes, and others are not touched."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=[STUDIO, FOREIGN[0]])
