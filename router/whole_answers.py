@@ -31,12 +31,12 @@ class _Gathering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._kept:
-            data, self._kept = self._kept + data, b""
-            self._transport.write(data)
+            whole, self._kept = self._kept + data, b""
+            self._transport.write(whole)
         else:
-            self._kept = data
+            self._kept = bytes(data)  # a buffer is its writer's again as soon as it is written
             self._loop.call_soon(self._flush)
 
     def close(self) -> None:

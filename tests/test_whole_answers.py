@@ -86,6 +86,24 @@ async def test_a_head_does_not_wait_for_a_body_that_is_late() -> None:
         assert await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5) == b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
 
 
+async def test_a_part_may_be_any_buffer_and_is_sent_as_it_was_when_it_was_written() -> None:
+    """Who streams may give views of memory, and use one buffer again and again."""
+    buffer = bytearray(3)
+
+    async def parts() -> AsyncIterator[memoryview]:
+        for letter in b"abcde":
+            buffer[:] = bytes([letter] * 3)
+            yield memoryview(buffer)
+
+    async def stream(_request: Request) -> StreamingResponse:
+        return StreamingResponse(parts(), headers={"Content-Length": "15"})
+
+    async with connected(Starlette(routes=[Route("/", stream)])) as (reader, writer):
+        writer.write(GET)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert await asyncio.wait_for(reader.readexactly(15), 5) == b"aaabbbcccdddeee"
+
+
 @pytest.mark.parametrize(
     "request_line", [b"no request at all\r\n\r\n", GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")]
 )
