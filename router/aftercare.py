@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from router import runs
 from router.case import Case
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.desk import Desk
-    from router.ledger.row import Row
+    from router.ledger.row import Journal, Row
     from router.model.execution import Executions
     from router.model.gateway import Gateway
-    from router.model.webhook import ScopedWebhook
 
     Change = Callable[[Row, datetime], Row]
+
+Seen = TypeVar("Seen")
 
 POLL: Final = 1.0
 """Seconds between two questions whether an execution has ended."""
@@ -83,12 +84,19 @@ async def _settle(case: Case, _studio: Executions) -> Change:
 
     A request of that process may still take effect, so the flow may turn up a second time.
     """
-    if found := await _seen(case, _repair(case).settle):
+    found, there = await _seen(case, _repair(case).settle)
+    if found:
         return lambda row, now: _accept(row.change(journal=row.journal.with_begun(found).with_doubts(row.flow)), now)
+
+    def noted(row: Row) -> Journal:
+        # What a late request leads elsewhere can be pointed back by those alone who know where it led.
+        return row.journal.seen(row.journal.present or there)
+
     if await case.is_waited_for():
         # That must not wait until no late request need be feared any more: the other row looks for it.
-        return lambda row, now: _nothing_came_of_it(row.change(journal=row.journal.with_doubts(row.flow)), now)
-    return _nothing_came_of_it if case.row.is_last_look else _look_again
+        return lambda row, now: _nothing_came_of_it(row.change(journal=noted(row).with_doubts(row.flow)), now)
+    end = _nothing_came_of_it if case.row.is_last_look else _look_again
+    return lambda row, now: end(row.change(journal=noted(row)), now)
 
 
 async def _finish(case: Case, _studio: Executions) -> Change:
@@ -98,7 +106,7 @@ async def _finish(case: Case, _studio: Executions) -> Change:
     return _look_for_it
 
 
-async def _seen(case: Case, look: Callable[[], Awaitable[ScopedWebhook | None]]) -> ScopedWebhook | None:
+async def _seen(case: Case, look: Callable[[], Awaitable[Seen]]) -> Seen:
     """Look for the responder; where the way back was asked for already, the agent answers first, whatever is seen.
 
     The flow hears of that after the look: it ends then, and its webhook goes with it.

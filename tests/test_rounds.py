@@ -320,6 +320,26 @@ async def test_a_flow_of_somebody_else_that_a_failed_call_leads_elsewhere_late_i
     assert all(seen)
 
 
+@pytest.mark.parametrize("looks", range(1, 6))
+async def test_a_flow_of_somebody_else_that_a_dead_call_leads_elsewhere_late_is_pointed_back(
+    sandbox: Sandbox, tmp_path: Path, looks: int
+) -> None:
+    """Where it led was seen by the looks at what the dead calls had left, and goes to whoever restores."""
+    conversation = sandbox.open_conversation(webhooks=[WebhookSpec.studio(UNLISTED)])
+    async with open_desk(sandbox, tmp_path) as desk:
+        await begin_and_die(desk, conversation, REFUNDS, 1)
+        await begin_and_die(desk, conversation, BILLING, 2)
+        for _look in range(looks):
+            assert await make_round(desk)
+        (there,) = conversation.webhooks
+        conversation.webhooks[0] = replace(there, spec=WebhookSpec.studio(BILLING))
+        seen = witness(sandbox, conversation)
+        await settled(desk)
+        assert {row.state for row in await desk.ledger.history(Filter())} == {State.FAILED}
+    assert flows(conversation) == [UNLISTED]
+    assert all(seen)
+
+
 async def test_a_failed_call_for_a_flow_that_answers_already_lets_it_answer(sandbox: Sandbox, tmp_path: Path) -> None:
     """Its flow is in doubt, but an earlier handover has attached it, and stands."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)

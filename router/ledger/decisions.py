@@ -312,6 +312,8 @@ def _given_back(failed: Row, left: Row) -> tuple[Row, Sequence[Row]]:
     assert now is not None  # noqa: S101 - it was changed just now
     assert taken is not None  # noqa: S101 - that is how ``left`` was found
     journal = left.journal.with_removed(*failed.journal.removed).with_doubts(*failed.journal.doubts)
+    # What was there before the first of them is what is to stand.
+    journal = journal.seen(journal.present or failed.journal.present)
     failed = failed.close(now)
     return failed, (failed, left.change(journal=journal).owe(taken.duty, now))
 

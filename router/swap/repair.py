@@ -44,12 +44,13 @@ class Repair:
     doubts: tuple[str, ...] = ()
     keep: Keep = field(default=_trust)
 
-    async def settle(self) -> ScopedWebhook | None:
-        """Find the responder, if it was attached; if not, let the agent answer again."""
-        found = responder(self.target, await self._webhooks())
+    async def settle(self) -> tuple[ScopedWebhook | None, tuple[ScopedWebhook, ...]]:
+        """Find the responder, if it was attached, among all that is there; if not, let the agent answer again."""
+        there = await self._webhooks()
+        found = responder(self.target, there)
         if found is None:
             await self.restore()
-        return found
+        return found, there
 
     async def finish(self) -> ScopedWebhook | None:
         """Attach the responder unless it is there, and give it; where Twilio says no, let the agent answer again.

@@ -77,21 +77,23 @@ def there(conversation: Conversation) -> list[WebhookSpec]:
 async def test_settling_finds_the_responder(sandbox: Sandbox, desk: Desk) -> None:
     """Where the flow is attached the handover had come so far; nothing is changed, the agent goes by tidying."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL, webhooks=[STUDIO])
-    assert await repair(desk, conversation, AGENT).settle()
+    found, _ = await repair(desk, conversation, AGENT).settle()
+    assert found is not None
+    assert found.spec == STUDIO
     assert asked(sandbox, conversation) == [LIST]
 
 
 async def test_settling_lets_the_agent_answer_where_no_flow_does(sandbox: Sandbox, desk: Desk) -> None:
     """Nothing was attached and the agent had made room: it is put back."""
     conversation = sandbox.open_conversation(webhooks=FOREIGN[:4])
-    assert not await repair(desk, conversation, AGENT).settle()
+    assert (await repair(desk, conversation, AGENT).settle())[0] is None
     assert (flows(conversation), len(agents(conversation))) == ([], 1)
 
 
 async def test_settling_changes_nothing_in_a_house_full_of_others(sandbox: Sandbox, desk: Desk) -> None:
     """There is no plan and nothing was removed: nothing to do."""
     conversation = sandbox.open_conversation(webhooks=FOREIGN)
-    assert not await repair(desk, conversation).settle()
+    assert (await repair(desk, conversation).settle())[0] is None
     assert writes(sandbox, conversation) == []
 
 
