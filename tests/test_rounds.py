@@ -320,6 +320,30 @@ async def test_a_flow_of_somebody_else_that_a_failed_call_leads_elsewhere_late_i
     assert all(seen)
 
 
+async def test_who_fell_silent_before_a_repair_removes_no_flow_of_who_took_it_over(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Another process attaches the same flow by then, and its handover is not accepted yet."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    async with open_desk(sandbox, tmp_path) as desk:
+        now, where = desk.clock.now(), conversation.ref
+        failed = Row("HO1", where.sid, where.service, now, flow=REFUNDS, state=State.FAILED)
+        failed = failed.change(journal=failed.journal.with_doubts(REFUNDS)).owe(Duty.RESTORE, now)
+        await desk.ledger.decide(where.sid, lambda _rows: (None, (failed,)))
+        held = arm(sandbox, conversation, LIST, Kind.SLOW)
+        making = asyncio.create_task(make_round(desk))
+        await held.reached.wait()
+        assert isinstance(desk.clock, LeapingClock)
+        desk.clock.leap(desk.clock.now() + timedelta(seconds=2 * desk.ledger.holder.lease))
+        wish, other, now = Row("HO2", where.sid, where.service, now, flow=REFUNDS), Holder("other"), desk.clock.now()
+        decision = partial(admit, wish=wish, limits=Limits(), holder=other, now=now)
+        assert isinstance(await desk.ledger.decide(where.sid, decision), Admitted)
+        sandbox.world.add_webhook(conversation, WebhookSpec.studio(REFUNDS))
+        held.release()
+        assert await making
+    assert flows(conversation) == [REFUNDS]
+
+
 @pytest.mark.parametrize("looks", range(1, 6))
 async def test_a_flow_of_somebody_else_that_a_dead_call_leads_elsewhere_late_is_pointed_back(
     sandbox: Sandbox, tmp_path: Path, looks: int

@@ -101,9 +101,12 @@ class Repair:
     async def restore(self, removed: tuple[ScopedWebhook, ...] = (), late: Sequence[Target] = ()) -> None:
         """Put the agent's webhooks back unless somebody answers again; who is ``late`` goes, if another answers.
 
-        One that was there at the beginning, and that a late request has led elsewhere, is pointed back.
+        One that was there at the beginning, and that a late request has led elsewhere, is pointed back. Nobody goes
+        where another process has taken this over: what is late to us may be its responder.
         """
         there, away = await self._webhooks(), (*self.removed, *removed)
+        if late:
+            await self.keep(())
         for step in plan_way_back(there, self.target, away, late, self.present):
             await self.executor.take_back(step)
 
