@@ -320,16 +320,17 @@ async def test_a_flow_of_somebody_else_that_a_failed_call_leads_elsewhere_late_i
     assert all(seen)
 
 
-async def test_who_fell_silent_before_a_repair_removes_no_flow_of_who_took_it_over(
-    sandbox: Sandbox, tmp_path: Path
+@pytest.mark.parametrize(("state", "duty"), [(State.FAILED, Duty.RESTORE), (State.COMPLETED, Duty.HAND_BACK)])
+async def test_who_fell_silent_before_a_look_removes_no_flow_of_who_took_it_over(
+    sandbox: Sandbox, tmp_path: Path, state: State, duty: Duty
 ) -> None:
     """Another process attaches the same flow by then, and its handover is not accepted yet."""
     conversation = sandbox.open_conversation(agent_url=AGENT_URL)
     async with open_desk(sandbox, tmp_path) as desk:
         now, where = desk.clock.now(), conversation.ref
-        failed = Row("HO1", where.sid, where.service, now, flow=REFUNDS, state=State.FAILED)
-        failed = failed.change(journal=failed.journal.with_doubts(REFUNDS)).owe(Duty.RESTORE, now)
-        await desk.ledger.decide(where.sid, lambda _rows: (None, (failed,)))
+        earlier = Row("HO1", where.sid, where.service, now, flow=REFUNDS, state=state, way=Way(now), finished=now)
+        earlier = earlier.change(journal=earlier.journal.with_doubts(REFUNDS)).owe(duty, now)
+        await desk.ledger.decide(where.sid, lambda _rows: (None, (earlier,)))
         held = arm(sandbox, conversation, LIST, Kind.SLOW)
         making = asyncio.create_task(make_round(desk))
         await held.reached.wait()

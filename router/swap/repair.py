@@ -117,8 +117,10 @@ class Repair:
         return is_whole
 
     async def hand_back(self) -> None:
-        """Let the agent answer again, and the target no more."""
-        await self.executor.hand_back(plan_hand_back(await self._webhooks(), self.target, self.removed))
+        """Let the agent answer again, and the target no more; not where another process has taken this over."""
+        if steps := plan_hand_back(await self._webhooks(), self.target, self.removed):
+            await self.keep(())
+            await self.executor.hand_back(steps)
 
     async def _release(self, plan: Plan) -> bool:
         await self.keep([step.webhook for step in plan.release])
