@@ -26,6 +26,9 @@ A look lets other threads have a turn, which takes much longer than the look. Un
 handover, and each connection is back at once.
 """
 
+WARY: Final = 60.0
+"""Seconds for which each is looked at again after one was cut: some peers close after each answer, and say nothing."""
+
 
 class Pool:
     """Lends connections: the one that was used last goes first, and who waits for one gets it in turn.
@@ -50,6 +53,7 @@ class Pool:
         self._longest = longest
         self._idle_for = idle
         self._fresh_for = fresh
+        self._wary_until = 0.0
         self._loop = asyncio.get_running_loop()
         self._places = Turnstile(most)
         self._idle: list[Connection] = []
@@ -72,6 +76,9 @@ class Pool:
             connection = await self._come_by(peer, is_through=is_through)
         try:
             return await connection.exchange(request, until)
+        except ConnectionError:
+            self._wary_until = time.monotonic() + WARY
+            raise
         finally:
             self._give_back(connection)
 
@@ -109,7 +116,8 @@ class Pool:
         return connection
 
     def _kept(self, peer: Peer) -> Connection | None:
-        fresh = time.monotonic() - self._fresh_for
+        now = time.monotonic()
+        fresh = now - self._fresh_for if now >= self._wary_until else now
         for place in range(len(self._idle) - 1, -1, -1):
             if self._idle[place].peer is peer:
                 connection = self._idle.pop(place)

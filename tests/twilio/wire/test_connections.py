@@ -91,6 +91,35 @@ async def test_an_end_that_the_loop_has_not_seen_is_seen_before_anything_is_sent
         server.join()
 
 
+def serve_once_each(listener: socket.socket, connections: int, closed: threading.Semaphore) -> None:
+    """Answer one request on each connection, and close it without a word."""
+    for _ in range(connections):
+        line, _ = listener.accept()
+        with line:
+            line.recv(65536)
+            line.sendall(GOOD)
+        closed.release()
+
+
+async def test_a_peer_that_closes_without_a_word_is_looked_at_from_then_on() -> None:
+    """One request is lost to it, and not every second one."""
+    closed = threading.Semaphore(0)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        listener.settimeout(5)
+        server = threading.Thread(target=serve_once_each, args=(listener, 4, closed), daemon=True)
+        server.start()
+        async with open_pool(fresh=60.0) as pool:
+            peer = plain(listener.getsockname()[1])
+            await pool.exchange(peer, GET, 5)
+            assert closed.acquire(timeout=5)  # the loop stands still meanwhile, and does not see the end
+            with pytest.raises(ConnectionError):
+                await pool.exchange(peer, GET, 5)
+            for _ in range(3):
+                assert (await pool.exchange(peer, GET, 5)).status == 200
+                assert closed.acquire(timeout=5)
+        server.join()
+
+
 async def test_no_answer_in_time_is_a_time_out() -> None:
     """A trickle is no answer either; the connection is closed, and what comes late reaches nobody."""
     left = asyncio.Event()
