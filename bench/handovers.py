@@ -49,6 +49,9 @@ TRIPS: Final = 3
 FASTEST: Final = 1000
 """Handovers a second that a round reckons with where Twilio does not hold them back, and 300 at one in flight."""
 
+JUDGED: Final = (32, 0.0)
+"""At so many in flight, and after so many seconds of Twilio's, the CPU is held against what is wanted."""
+
 RARE: Final = 1000
 """So many calls it takes to speak of the slowest in a thousand."""
 
@@ -79,6 +82,10 @@ class Length:
     rounds: int
     seconds: float
     least: int
+
+    def turns(self, width: int, delay: float) -> int:
+        """Say how many rounds there are: three times as many where CPU is judged: machines have moods."""
+        return self.rounds * (3 if (width, delay) == JUDGED else 1)
 
     def count(self, width: int, delay: float) -> int:
         """Say how many handovers make a round."""
@@ -160,7 +167,7 @@ async def measure(delays: Sequence[float], widths: Sequence[int], names: Sequenc
                 on.stand_in(delay)
                 servers.append(MAKERS[name](on, stack))
             for width in widths:
-                found = await compare(on, servers, width, length.count(width, delay), length.rounds)
+                found = await compare(on, servers, width, length.count(width, delay), length.turns(width, delay))
                 cells += [{"delay": delay, **each} for each in found]
                 print(report({"cells": cells[-len(found) :], "repeats": []}), flush=True)
             if delay:

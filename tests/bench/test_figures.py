@@ -32,6 +32,7 @@ def test_a_round_is_as_long_as_it_must_be() -> None:
     assert length.count(1000, 0.08) == 3000
     assert length.count(32, 0) == 2000
     assert length.count(1, 0.08) == 10
+    assert (length.turns(32, 0.08), length.turns(256, 0), length.turns(32, 0)) == (5, 5, 15)
 
 
 def test_imports_are_summed_up_by_package() -> None:
