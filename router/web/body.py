@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from router.callers.request import Request
+from router.callers.request import Request, grouped
 from router.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 64 * 1024
 """Bytes that a tool call's body may have."""
-
-_NO_LENGTH: Final = ["0"]
 
 
 class TooLarge(Exception):
@@ -30,10 +28,8 @@ async def read_request(scope: Scope, receive: Receive, patience: float) -> Reque
 
     Raises TooLarge, at once where the caller says so itself, BadRequest where the body does not arrive, and HungUp.
     """
-    headers: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1").lower(), []).append(_text(value.strip()))
-    if int(headers.get("content-length", _NO_LENGTH)[0]) > LARGEST:
+    headers = grouped((name.decode("latin-1").lower(), _text(value.strip())) for name, value in scope["headers"])
+    if int(headers.get("content-length", ("0",))[0]) > LARGEST:
         raise TooLarge
     body = await _in_time(receive, patience)
     return Request(
