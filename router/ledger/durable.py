@@ -94,8 +94,9 @@ class DurableLedger:
     ) -> Result:
         """Let ``decision`` see the conversation's newest rows and its open one, and keep the rows that it gives.
 
-        It runs in the ledger's thread, and again where another process was faster. A row with a duty that names us as
-        its owner stays in our hand until a decision says otherwise. Raises LedgerError, and what ``decision`` raises.
+        It runs in this thread or in the ledger's, and again where another process was faster. A row with a duty that
+        names us as its owner stays in our hand until a decision says otherwise. Raises LedgerError, and what
+        ``decision`` raises.
         """
         strays: set[str] = set()
 

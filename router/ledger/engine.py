@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from router.errors import LedgerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from router.ledger.address import Address
 
-PRAGMAS: Final = ("synchronous = FULL", "temp_store = MEMORY", "journal_size_limit = 4194304")
+Result = TypeVar("Result")
+
+PRAGMAS: Final = ("synchronous = FULL", "temp_store = MEMORY", "journal_size_limit = 4194304", "journal_mode = WAL")
 """FULL: a commit is on the disk when it is told, so that not even a power cut loses what was removed and must be put
 back. NORMAL would save one flush a commit, and could lose the last seconds."""
 
-PAUSE: Final = 0.01
-"""Seconds between two attempts where SQLite does not wait by itself."""
+PAUSE: Final = 0.005
+"""Seconds between two attempts to get a lock of SQLite's."""
+
+_HASTE: Final = "haste"
 
 
 def engine_for(address: Address, seconds: float) -> Engine:
@@ -36,6 +42,17 @@ def engine_for(address: Address, seconds: float) -> Engine:
     return _of_file(address.file, seconds)
 
 
+@contextlib.contextmanager
+def in_haste(connection: Connection) -> Iterator[None]:
+    """Let what begins in this block not wait for a lock of SQLite's: it fails at once where another has that."""
+    info = connection.info
+    info[_HASTE] = True
+    try:
+        yield
+    finally:
+        del info[_HASTE]
+
+
 def _make(file: Path) -> None:
     try:
         os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -48,11 +65,12 @@ def _of_file(file: Path, seconds: float) -> Engine:
     place = f"{file.absolute().as_uri()}?mode=rw"
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(place, uri=True, timeout=seconds, isolation_level=None)
+        # Two threads have it in turns, never at once. For locks we wait ourselves: some SQLite does not wait for, and
+        # not every transaction is to wait.
+        connection = sqlite3.connect(place, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             for pragma in PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
-            _write_ahead(connection, time.monotonic() + seconds)
+                _waiting(seconds, lambda: connection.execute(f"PRAGMA {pragma}"))  # noqa: B023 - called at once
         except sqlite3.Error:
             connection.close()
             raise
@@ -68,23 +86,23 @@ def _of_file(file: Path, seconds: float) -> Engine:
         found = _identity(file)
         if connection.info.setdefault("file", found) != found:
             raise LedgerError("the file was moved away or replaced; put it back, or start again")
-        connection.connection.cursor().execute("BEGIN IMMEDIATE")
+        cursor = connection.connection.cursor()
+        _waiting(0 if _HASTE in connection.info else seconds, lambda: cursor.execute("BEGIN IMMEDIATE"))
 
     event.listen(engine, "begin", begin)
     return engine
 
 
-def _write_ahead(connection: sqlite3.Connection, until: float) -> None:
-    """Keep a log ahead of the file. When several processes turn a new file to that at once, SQLite itself waits not."""
+def _waiting(seconds: float, work: Callable[[], Result]) -> Result:
+    """Do what needs a lock of SQLite's; where another process has that, again until ``seconds`` are over."""
+    until = time.monotonic() + seconds
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            return work()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
                 raise
             time.sleep(PAUSE)
-        else:
-            return
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

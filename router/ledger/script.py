@@ -76,14 +76,14 @@ class Script:
     """
 
     def __init__(self, dialect: Dialect) -> None:
-        self._is_shared = dialect.name == "postgresql"
+        self.is_shared = dialect.name == "postgresql"
         # By position, which costs the drivers least.
         kind = cast("type[DefaultDialect]", type(dialect))
-        self.dialect = kind(paramstyle="format" if self._is_shared else "qmark", dbapi=dialect.loaded_dbapi)
+        self.dialect = kind(paramstyle="format" if self.is_shared else "qmark", dbapi=dialect.loaded_dbapi)
         self._reader = Reader.of(self.dialect)
         self._known = Known()
         self._lock = self._compiled(LOCK)
-        rows = _of_server if self._is_shared else _of_file
+        rows = _of_server if self.is_shared else _of_file
         self._newest, self._telling = (self._compiled(rows(*which)) for which in ((), (_TELLING,)))
         self._insert = _Write(self._compiled(insert(handovers), COLUMNS), Form.of(COLUMNS, self.dialect))
         self._updates: dict[tuple[str, ...], _Write] = {}
@@ -111,13 +111,13 @@ class Script:
                     left[each.conversation] = _newest_first({**rows, **{row.id: row for row in given}})
                 made.append((result, given))
             self._keep(cursor, found, left)
-            if not self._is_shared:
+            if not self.is_shared:
                 self._known.keep(there, left)
         return made
 
     def _rows_of(self, cursor: Any, conversations: Sequence[str]) -> dict[str, Rows]:
         """Read under a lock of each. SQLite has one for all: its transactions write, from their begin on."""
-        if self._is_shared:  # in the order of their names: two processes never wait for each other in a circle
+        if self.is_shared:  # in the order of their names: two processes never wait for each other in a circle
             cursor.execute(self._lock, (conversations,))
             return self._read(cursor, conversations)
         known = self._known.take(cursor, conversations)
@@ -132,10 +132,10 @@ class Script:
         return found
 
     def _select(self, cursor: Any, select_rows: str, conversations: Sequence[str]) -> dict[str, Rows]:
-        cursor.execute(select_rows, (conversations if self._is_shared else written(conversations),))
+        cursor.execute(select_rows, (conversations if self.is_shared else written(conversations),))
         records = cursor.fetchall()
         found: dict[str, Rows] = {name: {} for name in conversations}
-        for record in records if self._is_shared else parsed(records[0][0]):
+        for record in records if self.is_shared else parsed(records[0][0]):
             row = self._reader.row_of(record)
             found[row.conversation][row.id] = row
         return {name: _newest_first(rows) for name, rows in found.items()}

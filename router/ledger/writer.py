@@ -1,14 +1,14 @@
-"""One thread with one connection: what arrives together goes into one transaction and waits for one commit."""
+"""One connection, and a thread that waits for it: what arrives together goes into one transaction and one commit."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import queue
 import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from router.errors import LedgerError
+from router.ledger.engine import in_haste
+from router.ledger.pace import Pace
 from router.ledger.reasons import is_passing, reason_of
 from router.ledger.script import Decision, Script
 
@@ -37,6 +39,12 @@ ATTEMPTS: Final = 5
 SILENCE: Final = 10
 """So many times its patience a transaction may last until its connection is cut."""
 
+QUICK: Final = 0.02
+"""Seconds that the jobs of a transaction may take in the loop's thread."""
+
+ASIDE: Final = 1.0
+"""Seconds for which the loop leaves everything to the thread, once it took longer than that."""
+
 
 @dataclass(slots=True, eq=False)
 class _Job:
@@ -45,6 +53,15 @@ class _Job:
     order: str
     value: Any = None
     error: Exception | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Jobs that share a transaction; ``made`` is that, where it waits for nothing but its commit."""
+
+    jobs: Sequence[_Job]
+    began: float
+    made: ExitStack | None = None
 
 
 class _Spoilt(Exception):
@@ -56,7 +73,11 @@ class _Spoilt(Exception):
 
 
 class Writer:
-    """The thread. ``engine`` makes its connections, ``label`` names the database in errors.
+    """The connection and its thread. ``engine`` makes the connections, ``label`` names the database in errors.
+
+    What may wait, for a lock, a server or the disk, the thread does. Decisions in SQLite wait for nothing before their
+    commit, so the loop makes them itself: two threads that pass Python's lock to and fro for each row take a quarter
+    longer than one. Where it does wait after all, or anything fails, they are left to the thread from their begin on.
 
     ``proof`` is a write that leaves nothing behind: it joins the first transaction after a failure, so that a mere read
     does not pass for health. ``patience`` bounds, in seconds, how long the jobs of a spoilt batch are tried one by one.
@@ -78,7 +99,12 @@ class Writer:
         self._script = Script(engine.dialect)
         self._patience = patience
         self._on_commit = on_commit
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: list[_Job] = []
+        self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._pace = Pace()
+        self._held = 0
+        self._is_busy = False
+        self._aside_until = 0.0
         self._connection: Connection | None = None
         self._is_closed = False
         self._began: float | None = None
@@ -106,51 +132,65 @@ class Writer:
         if self._is_closed:
             raise LedgerError(f"{self._label}: the ledger is closed")
         job = _Job(work, self._loop.create_future(), order)
-        self._jobs.put(job)
+        self._waiting.append(job)
+        self._stir()
         return job.future
 
     async def close(self) -> None:
         """End the thread once it has done what was asked; waits for it for a bounded time."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._jobs.put(None)
+        self._is_closed = True
+        self._stir()
         await asyncio.wait({self._ended}, timeout=SILENCE * self._patience)
         self._timer.cancel()
 
+    def _stir(self) -> None:
+        """Take up what waits, once this turn of the loop is over or a little later, unless a batch is under way."""
+        if self._is_busy:
+            return
+        if self._waiting:
+            self._is_busy = True
+            self._loop.call_later(self._pace.pause(self._held), self._take_up)
+        elif self._is_closed:
+            self._is_busy = True
+            self._batches.put(None)
+
+    def _take_up(self) -> None:
+        taken, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+        jobs = sorted((job for job in taken if not job.future.done()), key=_order)
+        batch = _Batch(jobs, time.monotonic())
+        if self._connection is not None and self._is_quick(batch):
+            with suppress(Exception), in_haste(self._connection):  # whatever it is, the thread sees to it
+                batch.made = self._made(jobs)
+            now = time.monotonic()
+            if now - batch.began > QUICK:
+                self._aside_until = now + ASIDE
+        self._batches.put(batch)
+
+    def _is_quick(self, batch: _Batch) -> bool:
+        """Say whether a batch waits for nothing before its commit, as far as anybody can tell."""
+        is_usual = batch.began >= self._aside_until and not self.fault and not self._script.is_shared
+        return is_usual and bool(batch.jobs) and all(map(_is_decision, batch.jobs))
+
     def _serve(self) -> None:
-        is_last = False
-        while not is_last:
-            batch, is_last = self._gather()
-            began = time.monotonic()
+        while (batch := self._batches.get()) is not None:
             done = self._settle(batch)
-            self._loop.call_soon_threadsafe(self._tell, batch, done, time.monotonic() - began)
+            self._loop.call_soon_threadsafe(self._tell, batch, done, time.monotonic() - batch.began)
         self._disconnect()
         self._loop.call_soon_threadsafe(self._ended.set_result, None)
 
-    def _gather(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, and take along what has arrived with it; says whether it is the last time."""
-        batch: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) == LARGEST or self._jobs.empty():
-                break
-            job = self._jobs.get()
-        return sorted(batch, key=_order), job is None
-
-    def _settle(self, batch: Sequence[_Job]) -> int:
+    def _settle(self, batch: _Batch) -> int:
         """Give each job a value or an error; says how many are committed."""
-        living = [job for job in batch if not job.future.done()]
-        if len(living) > 1:
-            try:
-                self._commit(living)
-            except _Spoilt:
-                self._one_by_one(living)
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                self._fail(living, error)
-        else:
-            self._one_by_one(living)
-        return sum(job.error is None for job in living)
+        jobs = batch.jobs
+        try:
+            if batch.made is not None or len(jobs) > 1:
+                self._commit(jobs, batch.made)
+            else:
+                self._one_by_one(jobs)
+        except _Spoilt:
+            self._one_by_one(jobs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            self._fail(jobs, error)
+        return sum(job.error is None for job in jobs)
 
     def _one_by_one(self, jobs: Sequence[_Job]) -> None:
         """Run each alone, so that one that fails spoils no other; a database that fails is not asked for ever."""
@@ -181,20 +221,16 @@ class Writer:
             return error
         return None
 
-    def _commit(self, jobs: Sequence[_Job]) -> None:
-        """Run jobs in one transaction. Raises _Spoilt where one of them fails, else what the database raised."""
+    def _commit(self, jobs: Sequence[_Job], made: ExitStack | None = None) -> None:
+        """Commit jobs, which were ``made`` in a transaction or are run in one now.
+
+        Raises _Spoilt where one of them fails, else what the database raised.
+        """
         self._began = time.monotonic()
         try:
-            connection = self._connected()
-            with self._script.transaction(connection):
-                if self.fault:
-                    self._proof(connection)
-                for is_decision, some in groupby(jobs, key=_is_decision):
-                    self._attempt(is_decision, list(some))
+            (made or self._made(jobs)).close()
         except Exception as error:
-            cause = error.cause if isinstance(error, _Spoilt) else error
-            if _is_of_database(cause) and not is_passing(cause):
-                self._disconnect()
+            self._heed(error)
             raise
         finally:
             self._began = None
@@ -202,8 +238,18 @@ class Writer:
         for job in jobs:
             job.error = None
 
-    def _attempt(self, is_decision: bool, jobs: list[_Job]) -> None:  # noqa: FBT001 - what all of them are
+    def _made(self, jobs: Sequence[_Job]) -> ExitStack:
+        """Run jobs in a transaction, which is left waiting for its commit; raises as ``_commit`` does."""
         connection = self._connected()
+        with ExitStack() as transaction:
+            transaction.enter_context(self._script.transaction(connection))
+            if self.fault:
+                self._proof(connection)
+            for is_decision, some in groupby(jobs, key=_is_decision):
+                self._attempt(connection, is_decision, list(some))
+            return transaction.pop_all()
+
+    def _attempt(self, connection: Connection, is_decision: bool, jobs: list[_Job]) -> None:  # noqa: FBT001 - what all of them are
         works: list[Any] = [job.work for job in jobs]
         try:
             made = self._script.decide(connection, works) if is_decision else [work(connection) for work in works]
@@ -211,6 +257,12 @@ class Writer:
             raise _Spoilt(error) from error
         for job, value in zip(jobs, made, strict=True):
             job.value = value
+
+    def _heed(self, error: Exception) -> None:
+        """Part with a connection that failed."""
+        cause = error.cause if isinstance(error, _Spoilt) else error
+        if _is_of_database(cause) and not is_passing(cause):
+            self._disconnect()
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
         """Give the jobs their error: what a job raised itself as it is, the database's as a LedgerError."""
@@ -241,11 +293,11 @@ class Writer:
         connection = self._connection
         number = getattr(connection and connection.connection.dbapi_connection, "fileno", int)()
         if number:
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as line:
+            with suppress(OSError), socket.socket(fileno=os.dup(number)) as line:
                 line.shutdown(socket.SHUT_RDWR)
 
-    def _tell(self, batch: Sequence[_Job], done: int, seconds: float) -> None:
-        for job in batch:
+    def _tell(self, batch: _Batch, done: int, seconds: float) -> None:
+        for job in batch.jobs:
             if job.future.done():
                 continue
             if job.error is None:
@@ -254,6 +306,8 @@ class Writer:
                 job.future.set_exception(job.error)
         if done and self._on_commit is not None:
             self._on_commit(done, seconds)
+        self._is_busy, self._held = False, len(batch.jobs)
+        self._stir()
 
 
 def _is_of_database(error: Exception) -> bool:

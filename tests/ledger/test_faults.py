@@ -8,8 +8,8 @@ import sqlite3
 import stat
 import tempfile
 import threading
-import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, create_engine, make_url
 from router.clock import Clock
 from router.errors import LedgerError
 from router.ledger.durable import DurableLedger
-from router.ledger.engine import _write_ahead
+from router.ledger.engine import _waiting
 from router.ledger.ledger import Filter, Holder
 from router.ledger.reasons import reason_of
 from router.ledger.row import State
@@ -114,18 +114,18 @@ async def test_a_file_that_is_locked_at_the_start(file: Path) -> None:
         await works(ledger)
 
 
-def test_the_change_to_a_log_ahead_is_tried_again(file: Path) -> None:
-    """Where SQLite does not wait by itself we do: until the time is over, or the lock is gone."""
+def test_what_needs_a_lock_is_tried_again(file: Path) -> None:
+    """SQLite does not wait for each lock by itself, so we do: until the time is over, or the lock is gone."""
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
     connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+    turn_over = partial(connection.execute, "PRAGMA journal_mode = WAL")
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        _write_ahead(connection, time.monotonic())
+        _waiting(0, turn_over)
     release = threading.Timer(0.05, other.rollback)
     release.start()
-    _write_ahead(connection, time.monotonic() + 30)
+    assert _waiting(30, turn_over).fetchone() == ("wal",)
     release.join()
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
     other.close()
 
