@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.fixtures import running_sandbox
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from router.sandbox.sandbox import Sandbox
+
+# How long an example takes depends on what else the machine does, and is no behaviour.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

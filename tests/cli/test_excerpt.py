@@ -161,7 +161,7 @@ WORDS = ["auth:", "  - ", "secret: ", "tools:", "  /a:", "    flow: ", "hunter2"
 MARKS = ["[", "]", "{", "}", "'", '"', "\n", "\n  ", "\t", "\r", "\x00", "\u2028", "\x1b[2J"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*WORDS, *MARKS]), max_size=30).map("".join))
 def test_no_file_breaks_what_is_printed(tmp_path: Path, text: str) -> None:
     """Whatever stands in a file, ``check`` ends with 0 or 1, and prints no control character of it."""

@@ -185,7 +185,7 @@ def test_very_many_faults_are_cut_off(line: str, tmp_path: Path) -> None:
     assert told[-1].code == "faults-many"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from((*PIECES, *CONTROLS)), max_size=25).map("".join))
 @example("a: &a\n  b: *a\n")
 @example("? [a]\n: b\n")
@@ -201,7 +201,7 @@ def test_no_text_gives_a_traceback(tmp_path: Path, text: str) -> None:
         assert "\n" not in str(fault)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_no_bytes_give_a_traceback(tmp_path: Path, noise: bytes) -> None:
     """Bytes of any kind, alone or behind a good file, are told as faults or read as YAML."""
@@ -220,7 +220,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(KEYS, JSON, max_size=6))
 def test_no_structure_gives_a_traceback(tmp_path: Path, structure: dict[str, object]) -> None:
     """Whatever is put under the keys of the grammar, the checks meet nothing that they cannot judge."""
@@ -241,7 +241,7 @@ tests: [{{name: n, call: {{tool: /a, body: {{intent: x}}}}, expect: {{outcome: h
 """
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SECTIONS, JSON)
 @example("tools", None)
 @example("tools", [{"x": 1}])
@@ -254,7 +254,7 @@ def test_no_section_upsets_the_checks_of_the_others(tmp_path: Path, section: str
     assert value is not None or section == "fragments" or told
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(SOUND)), st.integers(0, 12), st.sampled_from((*PIECES, *CONTROLS, "\u00a0", "\u2013 ")))
 def test_no_slip_gives_a_traceback(tmp_path: Path, start: int, length: int, instead: str) -> None:
     """A good file with something cut out and something put in loads, or has placed faults."""

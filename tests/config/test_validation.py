@@ -74,7 +74,7 @@ def test_both_forms_agree_on_our_files(path: Path) -> None:
     assert told(grammar(), data) == told(EXPLAINING, data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_both_forms_agree_on_whatever_is_made_up(data: dict[str, Any]) -> None:
     """The two forms take the same for right, and explaining by parts finds what explaining the whole finds."""
@@ -83,7 +83,7 @@ def test_both_forms_agree_on_whatever_is_made_up(data: dict[str, Any]) -> None:
         assert told(grammar(), document) == told(EXPLAINING, document)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(SCHEMA["$defs"])), VALUES)
 def test_both_forms_agree_on_every_part(name: str, value: Any) -> None:
     """They agree on each definition of the grammar, which whole documents rarely reach."""
@@ -92,7 +92,7 @@ def test_both_forms_agree_on_every_part(name: str, value: Any) -> None:
     assert told(Validation(part), value) == told(Draft202012Validator(part), value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=12))
 def test_both_forms_read_patterns_alike(text: str) -> None:
     """A name, a webhook pattern, a SID, an identity and a time are the same to both, in all of Unicode."""

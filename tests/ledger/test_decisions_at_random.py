@@ -156,5 +156,5 @@ class Decisions(RuleBasedStateMachine):
             assert AGENT in last.journal.removed
 
 
-Decisions.TestCase.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+Decisions.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
 TestDecisions = Decisions.TestCase

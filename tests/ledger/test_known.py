@@ -266,7 +266,7 @@ step = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(step, max_size=25))
 def test_whatever_happens_a_decision_sees_what_was_committed(
     steps: list[tuple[int, str, str]], tmp_path_factory: pytest.TempPathFactory

@@ -34,7 +34,7 @@ def test_another_process_reads_what_was_kept(connection: Connection) -> None:
     """Any row, as it comes and as it is changed to: who has read nothing before reads the same."""
     script = Script(connection.dialect)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(rows, rows)
     def hold(row: Row, other: Row) -> None:
         changed = other.change(id=row.id, conversation=row.conversation)

@@ -87,7 +87,7 @@ def test_what_is_due_is_found_by_an_index(connection: Connection) -> None:
 def test_any_row_comes_back_as_it_was(connection: Connection) -> None:
     """Whatever stands in a row: the database gives back an equal one."""
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(rows)
     def hold(row: Row) -> None:
         with connection.begin_nested() as savepoint:

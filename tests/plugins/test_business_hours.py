@@ -194,7 +194,7 @@ def open_minutes(config: Mapping[str, Any], day: date) -> Iterator[datetime]:
 
 
 @given(situations())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_it_is_open_in_the_minutes_that_a_walk_through_the_spans_finds(
     situation: tuple[dict[str, Any], datetime],
 ) -> None:

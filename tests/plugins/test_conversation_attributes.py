@@ -88,7 +88,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_the_model_wrote_stays_bounded(found: FoundPlugin, value: Any) -> None:
     """No input takes more than 1000 characters of JSON text, its quotes and escapes aside."""
     given = await given_by(found, {"include": ["note"]}, note=value)

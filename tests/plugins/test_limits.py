@@ -62,7 +62,7 @@ async def test_so_many_pass_and_no_more() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 25), st.sampled_from([ANNE, BERT])), max_size=40), st.integers(1, 5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 async def test_no_window_ever_has_more_than_the_limit(calls: list[tuple[int, str]], most: int) -> None:
     """Whoever comes whenever: just those pass before whom fewer than the limit passed in the last minute."""
     door = Door(per_identity={"most": most, "per": 60})

@@ -95,7 +95,7 @@ async def twilio(sandbox: Sandbox) -> AsyncIterator[TwilioGateway]:
 
 
 @given(steps=STEPS, has_message=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(steps=[*FULL, (("delete", 0), False), (("redirect", 0, BILLING), False)], has_message=True)
 @example(steps=[*FULL, (("redirect", 1, REFUNDS), False), (("list",), False)], has_message=True)
 async def test_the_stage_answers_as_twilio_does(

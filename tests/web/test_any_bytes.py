@@ -38,7 +38,7 @@ JSON = st.recursive(
 )
 PATHS = st.sampled_from([b"/tools/support", b"/tools/studio-handover", b"/tools/echo", b"/tools/any", b"/-/reload"])
 any_example = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
