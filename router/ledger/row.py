@@ -195,7 +195,7 @@ class Row(Value):
     @property
     def is_open(self) -> bool:
         """Something is owed to the conversation."""
-        return self.duty is not Duty.NONE
+        return bool(self.duty)
 
     @property
     def answer(self) -> Answer:
