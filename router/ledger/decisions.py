@@ -30,6 +30,9 @@ HOUR: Final = timedelta(hours=1)
 SAME_REQUEST: Final = timedelta(hours=1)
 """So long the same idempotency token means the same request."""
 
+_BLANK: Final = Journal()
+"""The journal of a conversation's first handover."""
+
 _COUNTED: Final = frozenset({Outcome.HANDED_OVER, Outcome.PENDING, ""})
 """Outcomes that count for the loop guard: something was, or may have been, handed over."""
 
@@ -71,7 +74,7 @@ def admit(
     process died before anybody was told anything, is gone on with. ``doubted`` is a row that was recalled and turned
     out to be true no more.
     """
-    left = next((row for row in rows if row.is_open), None)
+    left = _open(rows)
     earlier = _repeated(rows, wish, limits, now)
     if earlier is not None and earlier.row.id != doubted and (earlier.certain or left in (None, earlier.row)):
         return earlier, ()
@@ -83,7 +86,7 @@ def admit(
     if counted >= limits.handovers_per_hour:
         return TooMany(), ()
     # Calls may be admitted in another order than they came in, and machines' clocks differ: rows follow our decisions.
-    created = max([now, *(row.created + timedelta(microseconds=1) for row in rows[:1])])
+    created = max(now, rows[0].created + timedelta(microseconds=1)) if rows else now
     journal = _inherited(rows, wish.flow)
     row = wish.hold(holder, now, duty=Duty.SETTLE, created=created, owed=now, due=now, journal=journal)
     if left is None:
@@ -121,7 +124,8 @@ def revise(
         return row, ()
     changed = change(row)
     if changed.state is not State.FAILED:
-        now, over = changed.updated or row.created, _all_taken(rows, row) if changed.state is State.ACCEPTED else ()
+        now = changed.updated or row.created
+        over = _all_taken(rows, row) if row.taken and changed.state is State.ACCEPTED else ()
         return changed, (changed, *(_superseded(left, row, now, answered) for left in over))
     kept: Sequence[Row] = (changed,)
     if left := _taken(rows, row):
@@ -187,7 +191,7 @@ def ask_back(rows: Sequence[Row], way: Way, now: datetime) -> tuple[Row | Held |
 
     One that is on its way back already, or has come back, is given as it is; but which execution asks for it is noted.
     """
-    left = next((row for row in rows if row.is_open), None)
+    left = _open(rows)
     answering = _newest_done(rows)
     if left is not None and left.state is State.INITIATED:
         if answering is not None and answering.state is State.ACCEPTED and left.is_held(now):
@@ -220,9 +224,20 @@ def look_who_answers(rows: Sequence[Row]) -> tuple[Row | None, Sequence[Row]]:
     return (newest if newest is not None and newest.state is State.ACCEPTED else None), ()
 
 
+def _open(rows: Sequence[Row]) -> Row | None:
+    """Find the row that owes something: there is one at the most."""
+    for row in rows:
+        if row.is_open:
+            return row
+    return None
+
+
 def _newest_done(rows: Sequence[Row]) -> Row | None:
     """Find the newest handover that came about, whether it was handed back since or not."""
-    return next((row for row in rows if row.state in (State.ACCEPTED, State.COMPLETED)), None)
+    for row in rows:
+        if row.state in (State.ACCEPTED, State.COMPLETED):
+            return row
+    return None
 
 
 def _was_asked_by(row: Row, way: Way) -> bool:
@@ -258,7 +273,7 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
 
     Whose webhooks are away, which flows may still turn up, and which answered before it and may have executions.
     """
-    journal = Journal()
+    journal = _BLANK
     for row in rows:
         if row.is_open:
             # Studio may put a webhook back; nobody begins a plugin's target once more.
