@@ -59,6 +59,12 @@ class Duty(StrEnum):
 URGENT: Final = frozenset({Duty.SETTLE, Duty.FINISH, Duty.RESTORE})
 """The customer may be without a responder."""
 
+_ACCEPTED: Final = {"state": State.ACCEPTED, "duty": Duty.TIDY, "attempts": 0, "looks": 0, "taken": None}
+"""What is so of any row once its responder is attached."""
+
+_CLOSED: Final = {"duty": Duty.NONE, "owed": None, "due": None, "attempts": 0, "looks": 0, "taken": None}
+"""What is so of any row that owes nothing any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -245,8 +251,8 @@ class Row(Value):
 
     def accept(self, answer: Answer, now: datetime, **changes: Any) -> Self:
         """The responder is attached, and what else ``changes`` by that; what is left is to tidy."""
-        changes |= {"state": State.ACCEPTED, "accepted": now, "success": veiled(answer.message)}
-        return self.told(answer, now, **changes, duty=Duty.TIDY, owed=now, due=now, attempts=0, looks=0, taken=None)
+        success = veiled(answer.message)
+        return self.told(answer, now, **_ACCEPTED, **changes, success=success, accepted=now, owed=now, due=now)
 
     def fail(self, answer: Answer, now: datetime, duty: Duty = Duty.NONE) -> Self:
         """Nothing is attached, by a guard's word or by a failure; ``duty`` is what that leaves to do."""
@@ -310,8 +316,7 @@ class Row(Value):
         """Nothing is owed any more; a hand-back that was asked for meanwhile comes next."""
         if self._goes_back:
             return self.owe(Duty.HAND_BACK, now)
-        done: dict[str, Any] = {"duty": Duty.NONE, "owed": None, "due": None, "attempts": 0, "looks": 0, "taken": None}
-        return self._free(now, **done, finished=self.finished or now)
+        return self._free(now, **_CLOSED, finished=self.finished or now)
 
     @property
     def is_last_look(self) -> bool:
