@@ -6,7 +6,6 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from router.errors import LedgerError, RowGone
@@ -211,7 +210,7 @@ class Case:
         self, step: Callable[[], Awaitable[Result]], meanwhile: Callable[[], None] | None = None
     ) -> Result:
         """Take a step, however long the ledger takes to work again; do something else as soon as it does not."""
-        pauses = chain(SOON[1:], repeat(SOON[-1]))
+        attempts = 0
         while True:
             try:
                 return await step()
@@ -219,7 +218,8 @@ class Case:
                 if meanwhile:
                     meanwhile()
                 self.desk.log.error("unrecorded", handover=self.row.id, reason=str(error))  # noqa: TRY400 - its text says all
-                await self.desk.clock.sleep(next(pauses))
+                attempts += 1
+                await self.desk.clock.sleep(SOON[min(attempts, len(SOON) - 1)])
 
     async def _conclude(
         self,
