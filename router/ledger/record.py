@@ -46,7 +46,8 @@ class Form:
             for number, fit in self.fits_of_words:
                 values[number] = fit(values[number])
         for number, fit in self.fits:
-            values[number] = fit(values[number])
+            if values[number] is not None:  # which is NULL in any column
+                values[number] = fit(values[number])
         return values
 
 
