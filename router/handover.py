@@ -124,7 +124,7 @@ async def _see_through(case: Case, found: Resolved, ticket: Ticket, desk: Desk) 
         else:
             await _fail(error, case, found, ticket)
     else:
-        turns = await case.accept(_success(found, attached), attached, ticket)
+        turns = await case.accept(_success(found, swap, attached), attached, ticket)
         await case.let_go(partial(swap.release, attached.plan))
         desk.line.leave()
         if not found.route.dry_run:
@@ -156,20 +156,21 @@ def _around(found: Resolved, desk: Desk) -> AbstractAsyncContextManager[None] | 
     return desk.plugins.around_swap(found.handover, found.route.plugins, desk.twilio)
 
 
-def _success(found: Resolved, attached: Attached) -> Answer:
+def _success(found: Resolved, swap: Swap, attached: Attached) -> Answer:
     """Tell that the flow is attached; by a dry run, that it could have been."""
     if attached.was_there:
         return found.tell(Outcome.ALREADY_HANDED_OVER, "already")
     if found.route.dry_run:
         return found.tell(Outcome.DRY_RUN, "dry_run")
-    return told(found.handover, Outcome.HANDED_OVER, found.handover.message, _unusual(attached))
+    return told(found.handover, Outcome.HANDED_OVER, found.handover.message, _unusual(swap, attached))
 
 
-def _unusual(attached: Attached) -> str:
+def _unusual(swap: Swap, attached: Attached) -> str:
     """Say for the log what a wrong pattern looks like: nothing was removed, and others hear the customer too."""
-    if not attached.bystanders or attached.plan.removes:
+    if attached.plan.removes:
         return ""
-    return f"{attached.bystanders} webhooks stay that no pattern of 'assistant_webhooks' matches"
+    bystanders = swap.bystanders(attached.present)
+    return f"{bystanders} webhooks stay that no pattern of 'assistant_webhooks' matches" if bystanders else ""
 
 
 async def _fail(

@@ -30,8 +30,7 @@ LOOKS: Final = 2
 class Attached:
     """The responder is attached. ``was_there`` says that it had been before; ``doubtful`` that a second may turn up.
 
-    ``present`` are the webhooks that it began with; ``bystanders`` counts those that hear the customer too and that
-    nobody has called the agent's.
+    ``present`` are the webhooks that it began with.
     """
 
     plan: Plan
@@ -39,7 +38,6 @@ class Attached:
     doubtful: bool
     responder: ScopedWebhook | None = None
     present: tuple[ScopedWebhook, ...] = ()
-    bystanders: int = 0
 
     @property
     def may_return(self) -> tuple[str, ...]:
@@ -100,13 +98,13 @@ class Swap:
                 seen = await self._look()
             else:
                 found = done.responder or responder(self.target, seen.webhooks)
-                present = tuple(seen.webhooks)
-                return Attached(plan, plan.is_met, done.is_doubtful, found, present, self._bystanders(present))
+                return Attached(plan, plan.is_met, done.is_doubtful, found, tuple(seen.webhooks))
 
     async def _look(self) -> Seen:
         return await look(self.gateway, self.conversation, newest=self.replay, attributes=bool(self.attributes))
 
-    def _bystanders(self, present: Sequence[ScopedWebhook]) -> int:
+    def bystanders(self, present: Sequence[ScopedWebhook]) -> int:
+        """Count those that hear the customer too and that nobody has called the agent's."""
         others = [webhook.spec for webhook in present if not self.agents.own(webhook)]
         return len([spec for spec in others if spec.target == Kind.WEBHOOK and spec.hears_messages])
 
