@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from router.errors import TwilioError, TwilioUncertain
 from router.swap.plan import (
@@ -59,8 +59,7 @@ class SwapFailed(Exception):
         self.present = present
 
 
-@dataclass(frozen=True, slots=True)
-class CarriedOut:
+class CarriedOut(NamedTuple):
     """A plan that was carried out: the ``responder`` where it was attached, or led elsewhere, by that.
 
     ``is_doubtful`` says that an answer got lost on the way: then a second webhook may turn up late, or lead elsewhere.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from router.errors import TwilioError
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 _Read = TypeVar("_Read")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A conversation as it was read.
 
     ``newest`` and ``attributes`` are None where they were not asked for, and the error where they could not be read.

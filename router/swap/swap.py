@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from router.errors import TwilioError, TwilioRefused
 from router.model.webhook import Target as Kind
@@ -26,8 +26,7 @@ LOOKS: Final = 2
 """So often a swap is planned: once more where what was seen had changed by the time of the write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(NamedTuple):
     """The responder is attached. ``was_there`` says that it had been before; ``doubtful`` that a second may turn up.
 
     ``present`` are the webhooks that it began with.
