@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import logging
-from typing import TYPE_CHECKING, Final, TextIO, cast
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TextIO
 
 import msgspec
 import structlog
@@ -24,16 +24,22 @@ def new_log(stream: TextIO) -> FilteringBoundLogger:
     if stream.isatty():
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", _Steady(stream))),
+        _Lines(stream),
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _with_time,
             structlog.processors.format_exc_info,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(0),
     ).bind()  # once for all: what is not bound is put together anew for each line
     return log
+
+
+def _with_time(_log: object, _method: str, event: EventDict) -> EventDict:
+    """Add the time as ``isoformat`` has it, with a Z: msgspec writes it in a fifth of what that takes."""
+    event["timestamp"] = msgspec.to_builtins(datetime.now(UTC))
+    return event
 
 
 def _as_json(_log: object, _method: str, event: EventDict) -> str:
@@ -66,17 +72,19 @@ class _Passing(logging.Handler):
         self._log.log(record.levelno, text, logger=record.name, exc_info=record.exc_info or False)
 
 
-class _Steady(io.TextIOBase):
-    """A stream whose reader may go away: a handover must not fail for want of somebody who reads the log."""
+class _Lines:
+    """Writes lines, one at a time, to a stream whose reader may go away."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
 
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
+    def write(self, line: str) -> None:
+        try:
+            with self._lock:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+        except (OSError, ValueError):
+            return  # a handover must not fail for want of somebody who reads the log
 
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+    debug = info = warning = error = critical = write
