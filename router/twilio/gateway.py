@@ -29,6 +29,7 @@ from router.twilio.reading import (
 )
 from router.twilio.retry import pause_before_repeat
 from router.twilio.transport import Limits, RequestRecord, Transport
+from router.twilio.wire.request import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -60,6 +61,9 @@ MOST_EXECUTIONS: Final = 200
 
 MOST_CONVERSATIONS: Final = 1000
 """Of so many conversations the address is remembered: a handover asks for it three times or more."""
+
+MOST_WEBHOOKS: Final = 64
+"""Of so many webhooks the form is remembered: flows are few, and each is attached again and again."""
 
 PLUGINS_SHARE: Final = 0.3
 """So much of the connections is the plugins' at the most: they must never keep a handover from Twilio."""
@@ -144,9 +148,9 @@ class TwilioGateway:
         self, conversation: ConversationRef, spec: WebhookSpec, replay_after: int | None = None
     ) -> ScopedWebhook:
         """Create one; repeated only where Twilio did not take the request up: a second would be a second responder."""
-        form = _configuration(spec)
+        form = _form(spec)
         if replay_after is not None:
-            form["Configuration.ReplayAfter"] = str(replay_after)
+            form += f"&Configuration.ReplayAfter={replay_after}"
         url = f"{self._at(conversation)}/Webhooks"
         return webhook_of(
             "create_webhook", await self._ask("create_webhook", "POST", url, form, is_safe_to_repeat=False)
@@ -273,7 +277,7 @@ class TwilioGateway:
             return None
 
     async def _ask(
-        self, operation: str, method: str, url: str, form: Fields = NOTHING, *, is_safe_to_repeat: bool = True
+        self, operation: str, method: str, url: str, form: Fields | str = NOTHING, *, is_safe_to_repeat: bool = True
     ) -> Record:
         """Ask for one record, which is empty where Twilio says nothing of it."""
         ask = partial(self._transport.ask, operation, method, url, form=form)
@@ -329,7 +333,9 @@ def _run(flow: str, sid: str) -> str:
     return f"{_flow(flow)}/Executions/{checked_sid('FN', sid)}"
 
 
-def _configuration(spec: WebhookSpec) -> dict[str, str | Sequence[str]]:
+@lru_cache(MOST_WEBHOOKS)
+def _form(spec: WebhookSpec) -> str:
+    """Write what creates a webhook; raises TwilioUncertain where one that Twilio showed cannot be written."""
     wanted = {
         "Target": str(spec.target),
         "Configuration.Url": spec.url,
@@ -338,4 +344,7 @@ def _configuration(spec: WebhookSpec) -> dict[str, str | Sequence[str]]:
         "Configuration.Triggers": spec.triggers,
         "Configuration.FlowSid": spec.flow,
     }
-    return {name: value for name, value in wanted.items() if value}
+    try:
+        return encoded({name: value for name, value in wanted.items() if value})
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise TwilioUncertain("create_webhook", f"Twilio's answer points to {error}; nothing was sent there") from error

@@ -88,12 +88,12 @@ class Transport:
         await self._stack.aclose()
 
     async def ask(
-        self, operation: str, method: str, url: str, *, form: Fields = NOTHING, query: Fields = NOTHING
+        self, operation: str, method: str, url: str, *, form: Fields | str = NOTHING, query: Fields = NOTHING
     ) -> Answer:
         """Do one HTTP attempt, and give its answer, which is a success.
 
-        ``url`` is one of Twilio's. ``form`` is a POST's; its lists go as repeated names, and so do those of ``query``.
-        Raises TwilioRefused, TwilioBusy or TwilioUncertain.
+        ``url`` is one of Twilio's. ``form`` is a POST's, a text where it is encoded already; its lists go as repeated
+        names, and so do those of ``query``. Raises TwilioRefused, TwilioBusy or TwilioUncertain.
         """
         started = self._clock.monotonic()
         status, code, request_id = 0, 0, ""
@@ -123,14 +123,14 @@ class Transport:
             raise RuntimeError("the gateway is not open: use it inside 'async with'")
         return self._pool
 
-    def _compose(self, operation: str, method: str, url: str, form: Fields, query: Fields) -> tuple[Peer, bytes]:
+    def _compose(self, operation: str, method: str, url: str, form: Fields | str, query: Fields) -> tuple[Peer, bytes]:
         """Write the request, with every encoded byte of ``url`` as it was; raises TwilioUncertain for an unfit one."""
         scheme, _, rest = url.partition("://")
         name, _, path = rest.partition("/")
         try:
             if query:
                 path += ("&" if "?" in path else "?") + encoded(query)
-            body = encoded(form).encode() if method == "POST" else None
+            body = (form if isinstance(form, str) else encoded(form)).encode() if method == "POST" else None
             host = self._hosts.find(f"{scheme}://{name}")
             return host.peer, request_of(method, f"{host.prefix}/{path}", host.heads[method], body)
         except ValueError as error:  # the address of a next page: all others are made or checked by us

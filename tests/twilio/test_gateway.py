@@ -77,6 +77,15 @@ async def test_a_studio_webhook_is_created(stub: Stub, gateway: TwilioGateway, w
     }
 
 
+async def test_a_webhook_that_cannot_be_written_is_not_sent(
+    stub: Stub, gateway: TwilioGateway, where: ConversationRef
+) -> None:
+    """Half of a surrogate pair, which an escape of Twilio's may show, fits into no form."""
+    with pytest.raises(TwilioUncertain, match="nothing was sent there"):
+        await gateway.create_webhook(where, WebhookSpec("webhook", "https://bot.example/\ud83d"))
+    assert stub.seen == []
+
+
 @pytest.mark.parametrize("index", [0, 7])
 async def test_a_replay_from_the_first_message_on_is_sent(
     stub: Stub, gateway: TwilioGateway, where: ConversationRef, index: int
