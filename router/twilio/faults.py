@@ -13,7 +13,7 @@ from router.model.masking import fit
 from router.twilio.wire.answer import NotSent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from router.twilio.wire.answer import Answer
 
@@ -25,10 +25,11 @@ _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _LOGIN: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET"
 
 
-def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioError | None:
+def fault_of_answer(operation: str, answer: Answer, now: Callable[[], datetime]) -> TwilioError | None:
     """Give the error that ``answer`` stands for, or None where it is a success that can be read.
 
     Which error it is, is decided by Twilio's code first and by the status second (docs/twilio.md, ERROR-CODES).
+    ``now`` tells the time, which no success asks for.
     """
     if answer.status in _SUCCESS:
         flaw = _flaw(answer)
@@ -42,7 +43,7 @@ def fault_of_answer(operation: str, answer: Answer, now: datetime) -> TwilioErro
         f"{text}: {their_words}" if their_words else text,
         status=answer.status,
         code=code,
-        retry_after=seconds_to_wait(answer.headers.get("Retry-After", ""), now),
+        retry_after=seconds_to_wait(answer.headers.get("Retry-After", ""), now()),
         request_id=answer.request_id,
     )
 

@@ -104,7 +104,7 @@ class Transport:
             except (NotSent, OSError) as error:
                 raise fault_of_network(operation, error, self._limits.total) from error
             status, request_id = answer.status, answer.request_id
-            fault = fault_of_answer(operation, answer, self._clock.now())
+            fault = fault_of_answer(operation, answer, self._clock.now)
             if fault is not None:
                 raise fault
         except TwilioError as error:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from router.clock import Clock
 from router.config.online import check_online, named_flows
 from router.errors import TwilioBusy, TwilioRefused, TwilioUncertain
 from router.model.flow import CONVERSATION_EVENT, FlowRevision
@@ -151,7 +151,7 @@ def odd(account: str = ACCOUNT, *, is_published: bool = True, errors: tuple[str,
         ("flow-trigger", odd(starts="incomingCall")),
         (
             "online-refused",
-            fault_of_answer("ask", Answer(401, {}, b'{"code": 20003, "message": "Authenticate"}'), datetime.now(UTC)),
+            fault_of_answer("ask", Answer(401, {}, b'{"code": 20003, "message": "Authenticate"}'), Clock().now),
         ),
         ("online-unreachable", TwilioBusy("ask", "no connection to Twilio in time; nothing was sent")),
     ],

@@ -17,7 +17,7 @@ NOW = datetime(2026, 10, 5, 12, 0, 0, tzinfo=UTC)
 def fault(status: int, said: Any, **headers: str) -> TwilioError:
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
     found = fault_of_answer(
-        "list_webhooks", Answer(status, {k.replace("_", "-"): v for k, v in headers.items()}, body), NOW
+        "list_webhooks", Answer(status, {k.replace("_", "-"): v for k, v in headers.items()}, body), lambda: NOW
     )
     assert found is not None
     return found
@@ -109,7 +109,7 @@ def test_odd_codes(code: object, expected: int) -> None:
 def test_what_can_be_read_is_no_fault() -> None:
     """A success with a JSON object, or with no body at all, is none."""
     for status, body in ((200, b"{}"), (201, b'{"sid": "WH"}'), (204, b"")):
-        assert fault_of_answer("list_webhooks", Answer(status, {}, body), NOW) is None
+        assert fault_of_answer("list_webhooks", Answer(status, {}, body), lambda: NOW) is None
 
 
 @pytest.mark.parametrize("body", [b'{"a":', b"[]", b"null", b"<html>", b'{"a": "\xff"}', b"[" * 100_000])
@@ -122,7 +122,7 @@ def test_a_success_that_cannot_be_read_is_uncertain(body: bytes) -> None:
 
 def test_a_success_that_is_too_long_is_uncertain() -> None:
     """A body of which we read only the beginning is not taken for the whole."""
-    found = fault_of_answer("list_webhooks", Answer(200, {}, b"{}", is_cut=True), NOW)
+    found = fault_of_answer("list_webhooks", Answer(200, {}, b"{}", is_cut=True), lambda: NOW)
     assert isinstance(found, TwilioUncertain)
     assert found.message == "Twilio's answer has more than 2 bytes"
 
