@@ -18,14 +18,16 @@ _SESSION: Final = re.compile(r"(?:webhook:)?conversations__(IS[0-9a-fA-F]{32})/(
 
 def read_call(request: Request) -> ToolCall:
     """Read a tool call; raises BadRequest where the body or the query cannot be read."""
-    return ToolCall(
-        path=request.path,
-        caller=NAME,
-        conversation=conversation(request.header("x-session-id")),
-        identity=identity(request.header("x-identity")),
-        url_inputs=url_inputs(request),
-        body_inputs=body_inputs(request),
-        token=request.header("i-twilio-idempotency-token"),
+    return ToolCall.of(
+        {
+            "path": request.path,
+            "caller": NAME,
+            "conversation": conversation(request.header("x-session-id")),
+            "identity": identity(request.header("x-identity")),
+            "url_inputs": url_inputs(request),
+            "body_inputs": body_inputs(request),
+            "token": request.header("i-twilio-idempotency-token"),
+        }
     )
 
 
@@ -35,7 +37,7 @@ def conversation(session: str) -> ConversationRef | None:
     The whole text must match: voice and messaging sessions, and anything before or after, name no conversation.
     """
     match = _SESSION.fullmatch(session)
-    return ConversationRef(service=match[1], sid=match[2]) if match else None
+    return ConversationRef(*match.groups()) if match else None
 
 
 def identity(text: str) -> Identity | None:
