@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
+from router.model.value import Value
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,7 +24,7 @@ _PARAMETER: Final = re.compile(r"([A-Za-z_]\w{0,30})=", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Value):
     """Method, path and raw query as the caller sent them, headers by lower-case name, and the body's bytes.
 
     ``raw_path`` is the path byte for byte, as a signature covers it; ``path`` is the same decoded, as routes name it.

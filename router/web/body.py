@@ -32,13 +32,15 @@ async def read_request(scope: Scope, receive: Receive, patience: float) -> Reque
     if int(headers.get("content-length", ("0",))[0]) > LARGEST:
         raise TooLarge
     body = await _in_time(receive, patience)
-    return Request(
-        method=scope["method"],
-        path=scope["path"],
-        raw_path=scope["raw_path"].decode("latin-1"),
-        raw_query=scope["query_string"].decode("latin-1"),
-        headers=headers,
-        body=body,
+    return Request.of(
+        {
+            "method": scope["method"],
+            "path": scope["path"],
+            "raw_path": scope["raw_path"].decode("latin-1"),
+            "raw_query": scope["query_string"].decode("latin-1"),
+            "headers": headers,
+            "body": body,
+        }
     )
 
 
