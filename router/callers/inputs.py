@@ -39,11 +39,12 @@ def body_inputs(request: Request) -> dict[str, Any]:
     """
     if request.method != "POST" or not request.body:
         return {}
+    media_type = request.media_type
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return _json(request.body)
     if request.is_form:
         return _form(request.body)
-    if request.media_type == "application/json" or request.media_type.endswith("+json"):
-        return _json(request.body)
-    found = repr(request.media_type) if request.media_type else "none"
+    found = repr(media_type) if media_type else "none"
     raise BadRequest(
         f"the body's content type is {found}; expected application/json or application/x-www-form-urlencoded"
     )

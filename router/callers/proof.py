@@ -65,7 +65,7 @@ def _is_signed(request: Request, signatures: Signatures, public_url: str) -> boo
     Where the URL promises a hash it is always checked: without its body, a signed URL is half a request.
     """
     try:
-        promises = BODY_HASH in [name for name, _value in request.query]
+        promises = BODY_HASH in dict(request.query)
         form = {} if promises or not request.is_form else grouped(pairs(request.body.decode()))
     except ValueError:
         return False
