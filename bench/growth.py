@@ -118,7 +118,7 @@ def report(result: Result) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Read the options, measure, and keep the result."""
     parser = options("growth", __doc__)
-    parser.add_argument("--rounds", type=some, default=7, help="turns; what counts is their median")
+    parser.add_argument("--rounds", type=some, default=15, help="turns; what counts is their median")
     given = parser.parse_args(arguments)
     rounds, most = (1, 10_000) if given.quick else (given.rounds, 1_000_000)
     raise_limits()
