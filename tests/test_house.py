@@ -24,6 +24,7 @@ MAY_KNOW = {
     "router.log": set(),
     "router.turnstile": set(),
     "router.whole_answers": set(),
+    "router.arrivals": {"router.whole_answers"},
     "router.serving": {"router.whole_answers"},
     "router.settings": GROUND,
     "router.model": {"router.errors"},
@@ -79,7 +80,14 @@ MAY_KNOW = {
     | GROUND
     | {"router.bundled", "router.config", "router.hooks", "router.log", "router.rehearsal", "router.sandbox"}
     | {"router.definitions", "router.explanation", "router.serving", "router.settings", "router.web"}
-    | {"router.hand_back", "router.ledger", "router.online", "router.twilio", "router.whole_answers"},
+    | {
+        "router.arrivals",
+        "router.hand_back",
+        "router.ledger",
+        "router.online",
+        "router.twilio",
+        "router.whole_answers",
+    },
     "router.testing": GROUND
     | {"router.hooks", "router.log", "router.sandbox", "router.serving", "router.settings", "router.twilio"}
     | {"router.web"},

@@ -77,23 +77,23 @@ def _run(app: Starlette, listener: socket.socket, workers: int, tell: Callable[[
     """
     import uvicorn  # noqa: PLC0415 - see above
 
+    from router.arrivals import Arrivals  # noqa: PLC0415 - see above
     from router.cli.supervisor import Supervisor, TellingServer  # noqa: PLC0415 - see above
     from router.whole_answers import WholeAnswers  # noqa: PLC0415 - see above
 
     make = partial(
         uvicorn.Config,
-        http=WholeAnswers,
         access_log=False,
         log_level="warning",
         ws="none",
         timeout_graceful_shutdown=patience,
     )
     if workers > 1:
-        config = make("router.cli.serve:from_environ", factory=True, workers=workers)
+        config = make("router.cli.serve:from_environ", factory=True, http=WholeAnswers, workers=workers)
         supervisor = Supervisor(config, sockets=[listener], tell=tell)
         supervisor.run()
         sys.exit(supervisor.is_refused)
-    server = TellingServer(make(app), tell)
+    server = TellingServer(make(app, http=Arrivals(listener)), tell)  # type: ignore[arg-type]  # uvicorn does but call it
     # Uvicorn stops in good order and then raises the signal again: what plugins left running must not delay the end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _end(0))
