@@ -94,7 +94,7 @@ async def test_a_voice_session_is_not_a_conversation(router: Router) -> None:
 
 async def test_a_slow_twilio_leaves_a_call_pending_and_it_goes_on(tmp_path: Path) -> None:
     """``pending``: the deadline answers first, and the handover ends in the background."""
-    async with running_router(tmp_path, HANDOVER_DEADLINE="0.2") as router:
+    async with running_router(tmp_path, HANDOVER_DEADLINE="1") as router:
         slow = router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST"))
         reply = await router.call("/tools/support", {"intent": "billing"})
         assert is_told(reply, "pending")
@@ -106,8 +106,8 @@ async def test_a_slow_twilio_leaves_a_call_pending_and_it_goes_on(tmp_path: Path
 
 async def test_work_in_flight_outlives_the_server(tmp_path: Path) -> None:
     """A stop waits for a handover that was told as pending: no customer is left between two responders."""
-    async with running_router(tmp_path, HANDOVER_DEADLINE="0.1") as router:
-        router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST", delay=0.5))
+    async with running_router(tmp_path, HANDOVER_DEADLINE="1") as router:
+        router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST", delay=2))
         assert is_told(await router.call("/tools/support", {"intent": "billing"}), "pending")
         assert router.flows == []
     assert router.flows == [BILLING]
@@ -117,7 +117,7 @@ async def test_work_in_flight_outlives_the_server(tmp_path: Path) -> None:
 async def test_a_stop_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that does not end within the patience of a stop is ended, and the log counts it."""
     monkeypatch.setattr("router.web.lifespan.PATIENCE", 0.05)
-    async with running_router(tmp_path, HANDOVER_DEADLINE="0.1") as router:
+    async with running_router(tmp_path, HANDOVER_DEADLINE="0.5") as router:
         router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST"))
         assert is_told(await router.call("/tools/support", {"intent": "billing"}), "pending")
     assert [entry["left"] for entry in router.entries if entry["event"] == "stopped with work in flight"] == [1]

@@ -92,7 +92,7 @@ async def test_new_plugins_start_before_old_ones_stop(tmp_path: Path) -> None:
 async def test_old_plugins_stay_until_their_last_call_has_ended(tmp_path: Path) -> None:
     """A call in flight keeps the plugins that it began with, also beyond its answer."""
     write(tmp_path)
-    async with running_router(tmp_path, ROOT, HANDOVER_DEADLINE="0.2") as router:
+    async with running_router(tmp_path, ROOT, HANDOVER_DEADLINE="1") as router:
         held = router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="GET"))
         call = asyncio.create_task(router.call("/tools/support", {"intent": "refund"}))
         await held.reached.wait()
