@@ -78,7 +78,7 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime, chos
         return refuse(Outcome.DECLINED, "declined", str(conflict), intent=name)
     if not (flow or route.flow):
         return refuse(Outcome.DECLINED, "declined", "neither the URL nor routes.yaml names a flow", intent=name)
-    if flow and flow not in routes.flows.values():
+    if flow and flow != route.flow and flow not in routes.flows.values():
         named = repr(flow) if is_sid("FW", flow) else "of the URL, which is no Flow SID,"
         why = f"flowSid {named} is not in 'flows' of routes.yaml"
         return refuse(Outcome.DECLINED, "declined", why, intent=name)

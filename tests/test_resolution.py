@@ -168,6 +168,17 @@ def test_a_conflict_or_an_unlisted_flow_is_declined(url: dict[str, Any], detail:
     assert "FW" not in answer.message
 
 
+def test_a_flow_that_one_route_spells_out_is_no_others() -> None:
+    """The URL may name its own route's flow, listed or not; of another tool's it would have to be in ``flows``."""
+    alone = Tool("/alone", Route(flow=UNLISTED), query=frozenset({"flowSid"}))
+    routes = replace(ROUTES, tools={**TOOLS, alone.path: alone})
+    own, other = (resolve(called(tool, {"flowSid": UNLISTED}), routes, "HO1", NOW) for tool in (alone, RECIPE))
+    assert isinstance(own, Resolved)
+    assert own.handover.flow == UNLISTED
+    assert isinstance(other, Answer)
+    assert other.outcome is Outcome.DECLINED
+
+
 def test_a_tool_that_leaves_the_flow_to_its_url_needs_one() -> None:
     """Without a flow of its own and without one in the URL there is nothing to hand over to."""
     assert refused(BARE).outcome is Outcome.DECLINED

@@ -106,9 +106,19 @@ def summary(routes: Routes | None, diagnostics: Sequence[Diagnostic]) -> str:
     parts: list[str] = []
     if routes is not None:
         intents = sum(len(tool.intents) for tool in routes.tools.values())
-        parts = [_count(len(routes.tools), "tool"), _count(intents, "intent"), _count(len(routes.flows), "flow")]
+        parts = [_count(len(routes.tools), "tool"), _count(intents, "intent"), _count(_flows(routes), "flow")]
     faults = [_count(errors, "error")] * bool(errors) + [_count(warnings, "warning")] * bool(warnings)
     return ": ".join(", ".join(each) for each in (parts, faults or ["no faults"]) if each)
+
+
+def _flows(routes: Routes) -> int:
+    """Count the flows: those that are listed, and those that a route alone has."""
+    of_routes = {
+        route.flow
+        for tool in routes.tools.values()
+        for route in (tool.route, *(intent.route for intent in tool.intents.values()))
+    }
+    return len(routes.flows) + len(of_routes - {"", *routes.flows.values(), *routes.targets})
 
 
 def annotation(diagnostic: Diagnostic) -> str:

@@ -11,7 +11,6 @@ from router.config.inheritance import inherited, intent_layers, plugin_layers, t
 from router.config.plugins import entries, key_of
 from router.model.messages import Messages
 from router.model.routes import AuthKind, AuthMethod, HandBack, Intent, Limits, PluginUse, Replay, Route, Routes, Tool
-from router.model.sids import is_sid
 from router.model.webhook import AgentWebhooks
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class _Builder:
         self._data = review.data
         self._review = review
         self._plugins = entries(review)
-        self._flows: dict[str, str] = dict(review.data.get("flows", {}))
+        self._flows: Mapping[str, str] = dict(review.data.get("flows", {}))
         self._configs = configs
         self._shared: dict[Any, tuple[PluginUse, ...]] = {}
 
@@ -106,9 +105,7 @@ class _Builder:
         )
 
     def _flow(self, flow: str) -> str:
-        """Give the Flow SID; one that a route spells out is listed from then on like those of ``flows``."""
-        if is_sid("FW", flow) and flow not in self._flows.values():
-            self._flows[flow] = flow
+        """Give the Flow SID; one that a route spells out is that route's alone, and not listed for other calls."""
         return self._flows.get(flow, flow)
 
     def _uses(self, layers: Sequence[Layer]) -> tuple[PluginUse, ...]:

@@ -55,7 +55,7 @@ def replacement(handover: Handover, listed: Callable[[str], str | None], answer:
     changed = handover.replace(flow=str.__str__(answer.flow), message=message)
     if answer != changed:
         raise NoAnswer("returned a handover that differs in more than flow and message")
-    flow = listed(changed.flow)
+    flow = handover.flow if changed.flow == handover.flow else listed(changed.flow)
     if flow is None:
         raise NoAnswer(f"chose the flow {changed.flow[:40]!r}, which is not in 'flows'")
     return changed.replace(flow=flow)

@@ -145,8 +145,9 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """A whole configuration. ``flows`` maps alias to Flow SID and is also the allow-list.
+    """A whole configuration. ``flows`` maps alias to Flow SID and is also the allow-list of calls and plugins.
 
+    A route may have a flow that is not listed: it is that route's alone.
     ``targets`` names what can be handed over to besides flows, and the plugin that each is of.
     """
 

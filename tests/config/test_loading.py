@@ -75,15 +75,15 @@ tools:
     assert not routes.agent_webhooks.own(ScopedWebhook("WH1", WebhookSpec("webhook", "https://example.com/agent")))
 
 
-def test_a_flow_sid_in_a_route_is_listed_by_that(tmp_path: Path) -> None:
-    """``flow`` takes a literal SID too; the allow-list then has it, once."""
+def test_a_flow_sid_in_a_route_is_that_routes_alone(tmp_path: Path) -> None:
+    """``flow`` takes a literal SID too; no other call reaches it by that."""
     third = "FW" + "3" * 32
     tools = (
         f"tools:\n  /a: {{flow: {third}}}\n  /b: {{flow: {OTHER}}}\n  /c: {{flow: refunds}}\n  /d: {{flow: {third}}}\n"
     )
     found = loaded(tmp_path, HEAD + tools)
     assert found.warnings == ()
-    assert found.routes.flows == {"refunds": FLOW, "billing": OTHER, third: third}
+    assert found.routes.flows == {"refunds": FLOW, "billing": OTHER}
     assert [tool.route.flow for tool in found.routes.tools.values()] == [third, OTHER, FLOW, third]
 
 

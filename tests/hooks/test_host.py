@@ -307,6 +307,13 @@ async def test_a_guard_may_send_a_customer_elsewhere(tmp_path: Path) -> None:
     assert changed.replace(flow=FLOW, message=HANDOVER.message) == HANDOVER
 
 
+async def test_a_guard_may_keep_a_flow_that_is_its_routes_alone(tmp_path: Path) -> None:
+    """Who changes the message alone chooses no flow, so that none needs to be listed."""
+    made = bench(tmp_path, a=implementation("before_swap", "return handover.replace(message='Soon.')"))
+    alone = HANDOVER.replace(flow="FW" + "9" * 32)
+    assert await made.host.before_swap(alone, [use("a")], LISTED.get, TWILIO) == alone.replace(message="Soon.")
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
