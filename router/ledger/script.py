@@ -16,11 +16,11 @@ from sqlalchemy import Text, bindparam, func, insert, literal_column, or_, selec
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-from router.ledger.json_text import parsed, written
 from router.ledger.known import Known
 from router.ledger.record import Form, Reader
 from router.ledger.row import State
 from router.ledger.table import COLUMNS, Words, changed_columns, handovers, owing
+from router.model.json_text import parsed, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

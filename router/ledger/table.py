@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, literal_column, text
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from router.ledger.json_text import parsed, written
 from router.ledger.news import News
 from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.model.json_text import parsed, written
 from router.model.webhook import ScopedWebhook, WebhookSpec
 
 if TYPE_CHECKING:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+from router.model.json_text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REQUEST_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
-_read: Final = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +28,17 @@ class Answer:
     said: dict[str, Any] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "said", _json_object(self.body))
+        try:
+            said = parsed(self.body) if self.body else None
+        except (ValueError, RecursionError):
+            said = None
+        object.__setattr__(self, "said", said if isinstance(said, dict) else None)
 
     @property
     def request_id(self) -> str:
         """Twilio's name for the request, or an empty text (docs/twilio.md, REQUEST-ID)."""
         found = self.headers.get("Twilio-Request-Id", "")
         return found if _REQUEST_ID.fullmatch(found) else ""
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    if not body:
-        return None
-    try:
-        found = _read(body)
-    except (ValueError, RecursionError):  # also half of a surrogate pair, which a customer's words may have
-        found = _read_leniently(body)
-    return found if isinstance(found, dict) else None
-
-
-def _read_leniently(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return None
 
 
 class NotSent(Exception):

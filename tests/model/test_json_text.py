@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ledger.json_text import parsed, written
 from router.ledger.row import Duty, Taken, Way
+from router.model.json_text import parsed, written
 
 values = st.recursive(
     st.none()
@@ -48,8 +48,20 @@ def test_an_object_is_written_as_its_fields(execution: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "{", "nothing"])
-def test_what_is_no_json_is_refused(text: str) -> None:
+@given(values)
+def test_bytes_are_read_as_the_text_that_they_are_of(value: object) -> None:
+    """An answer's body is not decoded first, but where json must read it."""
+    assert parsed(json.dumps(value).encode()) == parsed(written(value).encode()) == value
+
+
+@pytest.mark.parametrize("text", ["", "{", "nothing", b"{", b"nothing"])
+def test_what_is_no_json_is_refused(text: str | bytes) -> None:
     """A text that was cut off is not taken for something else."""
     with pytest.raises(ValueError, match="Expecting"):
         parsed(text)
+
+
+def test_bytes_of_another_encoding_are_refused() -> None:
+    """Python's own reader would guess which one it is."""
+    with pytest.raises(ValueError, match="codec"):
+        parsed('{"a": 1}'.encode("utf-16"))
