@@ -157,10 +157,11 @@ class Case:
 
         Raises LedgerError also where another process has taken the row over: then nothing may be written.
         """
-        is_news = bool(webhooks) and self._journal(webhooks)(self.row.journal) != self.row.journal
+        own, known = tuple(filter(self.desk.routes.agent_webhooks.own, webhooks)), self.row.journal
+        is_news = bool(own) and known.with_removed(*own) != known
         if is_news or self._may_be_lost:
-            noted, holder = self._journal(webhooks), self.desk.ledger.holder
-            await self.change(lambda row, now: row.change(journal=noted(row.journal)).hold(holder, now))
+            holder = self.desk.ledger.holder
+            await self.change(lambda row, now: row.hold(holder, now, journal=row.journal.with_removed(*own)))
         if not self.is_ours:
             raise LedgerError("another process has taken this handover over")
 
