@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from router.model.call import ToolCall
     from router.resolution import Resolved
 
-_BLANK: Final = Row("", "", "", EPOCH).change()
+_BLANK: Final = Row("", "", "", EPOCH)
 """A row to be filled in: to copy it takes less than to make one field by field."""
 
 PAUSE: Final = 0.25
