@@ -14,9 +14,9 @@ from router.twilio.faults import fault_of_answer, fault_of_network
 from router.twilio.hosts import Hosts
 from router.twilio.wire.answer import NotSent
 from router.twilio.wire.dialler import Dialler
-from router.twilio.wire.names import Names
 from router.twilio.wire.pool import Pool
 from router.twilio.wire.request import encoded, request_of
+from router.twilio.wire.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +75,9 @@ class Transport:
     async def __aenter__(self) -> Self:
         limits = self._limits
         self._hosts.look_up_proxies()
-        names = Names()
-        self._stack.callback(names.close)
-        dialler = Dialler(names, _tls() if self._hosts.uses_tls else None)
+        resolver = Resolver()
+        self._stack.callback(resolver.close)
+        dialler = Dialler(resolver, _tls() if self._hosts.uses_tls else None)
         patience = min(limits.connect, limits.total)
         self._pool = Pool(dialler, most=limits.connections, patience=patience, longest=limits.answer)
         self._stack.push_async_callback(self._pool.close)

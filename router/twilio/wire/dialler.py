@@ -14,8 +14,8 @@ from router.twilio.wire.tunnel import Tunnel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from router.twilio.wire.names import Names
     from router.twilio.wire.peer import Peer, Proxy
+    from router.twilio.wire.resolver import Resolver
 
 HEAD_START: Final = 0.25
 """Seconds that an address has before the next one is tried beside it."""
@@ -26,8 +26,8 @@ _Made = TypeVar("_Made", bound=asyncio.Protocol)
 class Dialler:
     """Opens connections; ``tls`` checks the names of the servers, and is None where nobody is called by TLS."""
 
-    def __init__(self, names: Names, tls: ssl.SSLContext | None) -> None:
-        self._names = names
+    def __init__(self, resolver: Resolver, tls: ssl.SSLContext | None) -> None:
+        self._resolver = resolver
         self._tls = tls
 
     async def dial(self, peer: Peer, make: Callable[[], _Made]) -> _Made:
@@ -44,7 +44,7 @@ class Dialler:
             raise NotSent(f"no connection to {end.host}:{end.port}", why) from error
 
     async def _connect(self, end: Peer | Proxy, make: Callable[[], _Made]) -> tuple[asyncio.Transport, _Made]:
-        addresses = await self._names.look_up(end.host, end.port)
+        addresses = await self._resolver.look_up(end.host, end.port)
         opened = await start_connection(addresses, happy_eyeballs_delay=HEAD_START)
         tls, name = (self._tls, end.host) if end.is_tls else (None, None)
         loop = asyncio.get_running_loop()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from router.twilio.wire.dialler import Dialler
-from router.twilio.wire.names import Names
 from router.twilio.wire.peer import Peer
 from router.twilio.wire.pool import Pool
 from router.twilio.wire.request import head_of, request_of
+from router.twilio.wire.resolver import Resolver
 
 if TYPE_CHECKING:
     import ssl
@@ -40,10 +40,10 @@ def plain(port: int) -> Peer:
 @contextlib.asynccontextmanager
 async def open_pool(tls: ssl.SSLContext | None = None, **how: Any) -> AsyncIterator[Pool]:
     """Open a pool; ``how`` may have ``most``, ``patience``, ``longest`` and ``idle``."""
-    names = Names()
-    pool = Pool(Dialler(names, tls), **{"most": 10, "patience": 5.0, "longest": LONGEST} | how)
+    resolver = Resolver()
+    pool = Pool(Dialler(resolver, tls), **{"most": 10, "patience": 5.0, "longest": LONGEST} | how)
     try:
         yield pool
     finally:
         await pool.close()
-        names.close()
+        resolver.close()

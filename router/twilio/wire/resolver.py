@@ -20,12 +20,12 @@ FRESH: Final = 10.0
 _NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-class Names:
+class Resolver:
     """Looks each name up once for all who ask at the same time, and waits for no thread that a plugin left hanging."""
 
     def __init__(self, fresh: float = FRESH) -> None:
         self._fresh = fresh
-        self._threads = ThreadPoolExecutor(THREADS, "names")
+        self._threads = ThreadPoolExecutor(THREADS, "resolver")
         self._found: dict[tuple[str, int], tuple[asyncio.Future[list[AddrInfoType]], float]] = {}
 
     async def look_up(self, host: str, port: int) -> list[AddrInfoType]:
