@@ -18,11 +18,11 @@ from router.model.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from router.case import Ticket
     from router.desk import Desk
     from router.ledger.decisions import Admission
     from router.model.call import ToolCall
     from router.resolution import Resolved
+    from router.ticket import Ticket
 
 _BLANK: Final = Row("", "", "", EPOCH)
 """A row to be filled in: to copy it takes less than to make one field by field."""

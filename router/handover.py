@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from router.case import Case, Ticket
+from router.case import Case
 from router.entry import enter, wish_of
 from router.errors import LedgerError, TwilioError
 from router.hooks.failure import PluginFailed
@@ -19,6 +19,7 @@ from router.resolution import refusal, resolve, told
 from router.swap.execute import SwapFailed
 from router.swap.refusal import sentence_for
 from router.swap.swap import Swap
+from router.ticket import Ticket
 from router.turns import tell
 
 if TYPE_CHECKING:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.case import Case, Ticket
+from router.case import Case
 from router.handover import hand_over
 from router.ledger.decisions import revise
 from router.ledger.ledger import Filter, Holder
 from router.ledger.row import Duty, Row, State
-from router.line import Withdrawn
 from router.model.messages import Messages
-from router.model.outcome import Answer, Outcome
+from router.model.outcome import Outcome
 from router.sandbox.faults import Kind
 from tests.faulty import FaultyLedger
 from tests.kit import (
@@ -69,54 +68,6 @@ async def faulty_desk(
 async def the_row(desk: Desk) -> Row:
     (row,) = await desk.ledger.history(Filter())
     return row
-
-
-async def test_a_ticket_is_told_once_and_waited_for() -> None:
-    """The first answer wakes who waits; the last one is what they are told."""
-    ticket = Ticket()
-    first, second = (Answer(Outcome.FAILED, text, "HO1", "/t") for text in ("one", "two"))
-    work = asyncio.create_task(asyncio.sleep(30))
-    ticket.tell(first)
-    ticket.tell(second)
-    async with asyncio.timeout(1):
-        await ticket.wait(work, 20)
-    assert ticket.answer == second
-    work.cancel()
-
-
-async def test_who_waits_meets_what_the_work_broke_with() -> None:
-    """Unless the answer was there before: then nothing is taken back."""
-
-    async def broken() -> None:
-        raise KeyError
-
-    ticket = Ticket()
-    with pytest.raises(KeyError):
-        await ticket.wait(asyncio.create_task(broken()), 1)
-    answer = Answer(Outcome.FAILED, "one", "HO1", "/t")
-    ticket.tell(answer)
-    work = asyncio.create_task(broken())
-    await asyncio.wait([work])
-    await ticket.wait(work, 1)
-    assert ticket.answer == answer
-    assert work.exception() is not None
-
-
-async def test_who_waits_is_not_cancelled_with_the_work() -> None:
-    """A plugin can cancel any task that it finds: the caller is told what is certain by then, and is not cut off."""
-    ticket, work = Ticket(), asyncio.create_task(asyncio.sleep(30))
-    work.cancel()
-    await ticket.wait(work, 1)
-    assert work.cancelled()
-    assert ticket.answer is None
-
-
-async def test_what_was_withdrawn_does_not_begin() -> None:
-    """Its caller was told that nothing happened."""
-    ticket = Ticket(is_withdrawn=True)
-    with pytest.raises(Withdrawn):
-        ticket.begin()
-    assert not ticket.has_begun
 
 
 async def test_nobody_makes_room_that_could_not_be_noted(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -39,8 +39,9 @@ MAY_KNOW = {
     "router.names": set(),
     "router.desk": GROUND | {"router.hooks", "router.ledger", "router.line", "router.names", "router.swap"},
     "router.turns": GROUND | {"router.desk", "router.ledger", "router.record"},
-    "router.case": GROUND | {"router.desk", "router.ledger", "router.line", "router.swap", "router.turns"},
-    "router.entry": GROUND | {"router.case", "router.desk", "router.ledger", "router.resolution", "router.swap"},
+    "router.ticket": GROUND | {"router.line"},
+    "router.case": GROUND | {"router.desk", "router.ledger", "router.swap", "router.ticket", "router.turns"},
+    "router.entry": GROUND | {"router.desk", "router.ledger", "router.resolution", "router.swap", "router.ticket"},
     "router.runs": GROUND | {"router.ledger"},
     "router.aftercare": GROUND
     | {"router.case", "router.desk", "router.ledger", "router.record", "router.runs", "router.swap", "router.turns"},
@@ -53,7 +54,7 @@ MAY_KNOW = {
     "router.record": GROUND | {"router.ledger"},
     "router.handover": GROUND
     | {"router.case", "router.desk", "router.entry", "router.hooks", "router.ledger", "router.line"}
-    | {"router.resolution", "router.swap", "router.turns"},
+    | {"router.resolution", "router.swap", "router.ticket", "router.turns"},
     "router.explanation": GROUND | {"router.callers", "router.config", "router.resolution"},
     "router.definitions": GROUND | {"router.resolution"},
     "router.rehearsal": GROUND
