@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
+from router.ledger.column_types import Moment
 from router.ledger.ledger import Figures
 from router.ledger.news import settle, take
 from router.ledger.row import URGENT, Row, State
 from router.ledger.script import LOCK
-from router.ledger.table import NEWS, OPEN, Moment, handovers, row_of, values_of
+from router.ledger.table import NEWS, OPEN, handovers, row_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

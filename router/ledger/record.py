@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
+from router.ledger.column_types import Words, is_fit
 from router.ledger.row import Row
-from router.ledger.table import FIELDS, Words, handovers, is_fit
+from router.ledger.table import FIELDS, handovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Dialect
 
-    from router.ledger.table import Process
+    from router.ledger.column_types import Process
 
 
 @dataclass(frozen=True, slots=True)

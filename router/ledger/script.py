@@ -16,10 +16,11 @@ from sqlalchemy import Text, bindparam, func, insert, literal_column, or_, selec
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
+from router.ledger.column_types import Words
 from router.ledger.known import Known
 from router.ledger.record import Form, Reader
 from router.ledger.row import State
-from router.ledger.table import COLUMNS, Words, changed_columns, handovers, owing
+from router.ledger.table import COLUMNS, changed_columns, handovers, owing
 from router.model.json_text import parsed, written
 
 if TYPE_CHECKING:
