@@ -123,15 +123,15 @@ def revise(
     if row.owner != holder.name:
         return row, ()
     changed = change(row)
+    now = changed.updated or row.created
     if changed.state is not State.FAILED:
-        now = changed.updated or row.created
         over = _all_taken(rows, row) if row.taken and changed.state is State.ACCEPTED else ()
         return changed, (changed, *(_superseded(left, row, now, answered) for left in over))
     kept: Sequence[Row] = (changed,)
-    if left := _taken(rows, row):
-        changed, kept = _given_back(changed.change(taken=row.taken), left)
+    if row.taken and (left := _taken(rows, row)):
+        kept = _given_back(changed, left, row.taken.duty, now)
     if row.way is not None:
-        kept = _with_changes(kept, ask_back(_with_changes(rows, kept), row.way, changed.updated or row.created)[1])
+        kept = _with_changes(kept, ask_back(_with_changes(rows, kept), row.way, now)[1])
     return _named(kept, row_id), kept
 
 
@@ -321,16 +321,12 @@ def _all_taken(rows: Sequence[Row], row: Row) -> Iterator[Row]:
         row = left
 
 
-def _given_back(failed: Row, left: Row) -> tuple[Row, Sequence[Row]]:
-    """Give the duty that ``failed`` has taken over back to ``left``, with what was learnt since."""
-    now, taken = failed.updated, failed.taken
-    assert now is not None  # noqa: S101 - it was changed just now
-    assert taken is not None  # noqa: S101 - that is how ``left`` was found
+def _given_back(failed: Row, left: Row, duty: Duty, now: datetime) -> Sequence[Row]:
+    """Give the ``duty`` that ``failed`` has taken over back to ``left``, with what was learnt since."""
     journal = left.journal.with_removed(*failed.journal.removed).with_doubts(*failed.journal.doubts)
     # What was there before the first of them is what is to stand.
     journal = journal.seen(journal.present or failed.journal.present)
-    failed = failed.close(now)
-    return failed, (failed, left.change(journal=journal).owe(taken.duty, now))
+    return failed.close(now), left.change(journal=journal).owe(duty, now)
 
 
 def _with_changes(rows: Sequence[Row], changed: Sequence[Row]) -> Sequence[Row]:

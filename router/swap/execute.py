@@ -138,17 +138,19 @@ class Executor:
         To repeat it is harmless here, but who knows nothing of the late one could be overruled by it (see ``tidy``).
         """
         lost: TwilioUncertain | None = None
-        for _ in range(CREATES):
+        repeats = CREATES
+        while True:
+            repeats -= 1
             try:
                 await self.gateway.redirect_webhook(self.conversation, sid, flow)
             except TwilioUncertain as error:
                 lost = error
+                if not repeats:
+                    raise
             except TwilioError as error:
                 raise lost or error from error
             else:
                 return bool(lost)
-        assert lost is not None  # noqa: S101 - the loop ends here only by lost answers
-        raise lost
 
     async def _look(self) -> Sequence[ScopedWebhook] | None:
         try:
