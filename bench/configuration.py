@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -173,7 +174,7 @@ async def reload(session: aiohttp.ClientSession, router: str, folder: Path, turn
     fragment(folder, 0, range(TOOLS), f"takes over since {turn}")
     begun = time.perf_counter()
     async with session.post(f"{router}/-/reload", headers={"Authorization": f"Bearer {ADMIN}"}) as answer:
-        if answer.status != 200:  # noqa: PLR2004 - a reload that went live
+        if answer.status != HTTPStatus.OK:
             raise RuntimeError(f"the reload was answered with {answer.status}: {await answer.text()}")
     reloads.append(time.perf_counter() - begun)
 

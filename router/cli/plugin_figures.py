@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -37,7 +38,7 @@ def ask(url: str, environ: Mapping[str, str]) -> dict[str, Any]:
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         reason = str(error) or f"no answer within {PATIENCE:g} s"
         raise SettingsError(f"--url {url}: the server cannot be asked: {reason}") from error
-    if status != 200:  # noqa: PLR2004 - HTTP's OK
+    if status != HTTPStatus.OK:
         raise SettingsError(f"--url {url}: {_WHY.get(status, f'it answered with {status}')}")
     try:
         found = json.loads(text)

@@ -49,7 +49,7 @@ def misplaced(key: str, trail: Trail) -> str:
     if key[:1].isspace() and key[0] != " ":
         return f"; U+{ord(key[0]):04X} stands before it, which only looks like a space"
     home = _HOME.get(key)
-    if not home and len(trail) == 2 and trail[0] == "plugins":  # noqa: PLR2004 - an entry of the list
+    if not home and trail[:-1] == ("plugins",):  # an entry of the list
         return "; what a plugin itself is to know stands under 'config'"
     return f"; that belongs to {home}: look at how far it is indented" if home else ""
 

@@ -70,8 +70,8 @@ def _check_path(review: Review, path: str, taken: dict[str, str]) -> None:
 def _check_leads_somewhere(review: Review, layers: list[Layer]) -> None:
     """A tool without intents, or an intent, needs a flow, unless the tool's URL names it."""
     trail = layers[-1][0]
-    tool = layers[1][1]
-    is_tool = len(layers) == 2  # noqa: PLR2004 - defaults and the tool itself
+    tool_trail, tool = layers[1]
+    is_tool = trail == tool_trail
     may_come_by_url = "flowSid" in tool.get("query", [])
     if (is_tool and "intents" in review.document.data["tools"][trail[1]]) or may_come_by_url:
         return

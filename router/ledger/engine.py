@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
@@ -70,7 +71,7 @@ def _of_file(file: Path, seconds: float) -> Engine:
         connection = sqlite3.connect(place, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             for pragma in PRAGMAS:
-                _waiting(seconds, lambda: connection.execute(f"PRAGMA {pragma}"))  # noqa: B023 - called at once
+                _waiting(seconds, partial(connection.execute, f"PRAGMA {pragma}"))
         except sqlite3.Error:
             connection.close()
             raise

@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode
 
@@ -112,7 +113,7 @@ class ScriptedAgent:
         if choice is not None:
             use = await self._use(session, choice, message)
             self.uses.append(use)
-            sentence = closing_sentence(use.answer if use.status == 200 else "")  # noqa: PLR2004 - tools answer 200
+            sentence = closing_sentence(use.answer if use.status == HTTPStatus.OK else "")
         if sentence:
             await self._say(session, path, sentence)
 

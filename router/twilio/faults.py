@@ -21,6 +21,7 @@ TOO_MANY_REQUESTS: Final = frozenset({20429, 50063, 50074})
 CONFLICTS: Final = frozenset({50391, 50349, 50449})
 
 _SUCCESS: Final = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
+_CODE: Final = re.compile(r"\d{1,9}", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _LOGIN: Final = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET"
 
@@ -86,7 +87,7 @@ def _flaw(answer: Answer) -> str:
 
 def _code(found: object) -> int:
     text = str(found)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004 - longer ones are none
+    return int(text) if _CODE.fullmatch(text) else 0
 
 
 def _their_words(said: Mapping[str, Any]) -> str:

@@ -21,6 +21,9 @@ LONGEST_HEAD: Final = 64 * 1024
 MOST_HEADERS: Final = 128
 """So many headers and trailers an answer may have."""
 
+FIRST_ANSWER: Final = 200
+"""The lowest status of an answer: what is below announces one, and is none."""
+
 _WASTE: Final = 8
 """So many times an answer's own length may come over the wire: a chunk of one byte has six."""
 
@@ -143,7 +146,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Take note of the status, and whether the connection may be used again."""
         self._status = self._parser.get_status_code()
-        if self._status >= 200:  # noqa: PLR2004 - what is below announces an answer, and is none
+        if self._status >= FIRST_ANSWER:
             self._has_head = True
             self._is_kept = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
 
