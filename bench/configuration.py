@@ -36,7 +36,7 @@ INTENTS: Final = 10
 TOOLS: Final = 20
 """Intents a tool, tools a fragment."""
 
-SECRET: Final = "bench-secret"  # noqa: S105 - it opens nothing but the benchmark
+SECRET: Final = "bench-secret"
 ADMIN: Final = "bench-admin"
 ROOT: Final = f"""\
 version: 1

@@ -28,7 +28,7 @@ from router.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECRET = "of-the-benchmark"  # noqa: S105 - it opens what is gone in a minute
+SECRET = "of-the-benchmark"
 ROUTES = f"""
 version: 1
 flows: {{refunds: FW00000000000000000000000000000001}}

@@ -46,7 +46,7 @@ def raise_limits() -> None:
 def process(command: Sequence[str], environ: dict[str, str], log: Path) -> Iterator[int]:
     """Run a command while the block runs."""
     with log.open("wb") as output:
-        running = subprocess.Popen([sys.executable, *command], env=environ, stdout=output, stderr=output)  # noqa: S603 - our own commands
+        running = subprocess.Popen([sys.executable, *command], env=environ, stdout=output, stderr=output)
         try:
             yield running.pid
         finally:

@@ -36,7 +36,7 @@ def sampled(pid: int, file: Path) -> Iterator[None]:
     """Write the stacks of a process to ``file`` while the block runs; raises RuntimeError where that is not allowed."""
     spy = [str(SPY), "record", "--format=raw", f"--rate={RATE}"]
     command = [*spy, "--nolineno", "--duration=3600", f"--output={file}", f"--pid={pid}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:  # noqa: S603 - our own command
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
         yield
         running.send_signal(signal.SIGINT)
         _, trouble = running.communicate()

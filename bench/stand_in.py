@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 AGENT: Final = "https://bench.twil.io/channels/conversations/messageAdded"
 ACCOUNT: Final = "AC" + "0" * 32
-TOKEN: Final = "of-the-benchmark"  # noqa: S105 - it opens nothing but the benchmark
+TOKEN: Final = "of-the-benchmark"
 SERVICE: Final = "IS" + "0" * 32
 
 MOST: Final = 50_000

@@ -49,7 +49,7 @@ def time_start(intents: int) -> float:
 def time_command(command: Sequence[str]) -> tuple[float, float]:
     """Run ``handover`` with arguments; gives seconds of wall time and of CPU. Raises RuntimeError where it fails."""
     began = time.perf_counter()
-    running = subprocess.Popen([sys.executable, "-m", "router.cli", *command], stdout=subprocess.DEVNULL, cwd=ROOT)  # noqa: S603 - our own command
+    running = subprocess.Popen([sys.executable, "-m", "router.cli", *command], stdout=subprocess.DEVNULL, cwd=ROOT)
     _, status, used = os.wait4(running.pid, 0)
     seconds = time.perf_counter() - began
     running.returncode = os.waitstatus_to_exitcode(status)  # it was waited for here, and not by Popen
@@ -61,7 +61,7 @@ def time_command(command: Sequence[str]) -> tuple[float, float]:
 def imported(command: Sequence[str]) -> Mapping[str, float]:
     """Give the packages that a command imports, with the seconds that each took itself."""
     run = [sys.executable, "-X", "importtime", "-m", "router.cli", *command]
-    done = subprocess.run(run, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True, cwd=ROOT)  # noqa: S603 - our own command
+    done = subprocess.run(run, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     return by_package(done.stderr.splitlines())
 
 

@@ -176,7 +176,7 @@ class Case:
             except LedgerError as error:
                 if meanwhile:
                     meanwhile()
-                self.desk.log.error("unrecorded", handover=self.row.id, reason=str(error))  # noqa: TRY400 - its text says all
+                self.desk.log.error("unrecorded", handover=self.row.id, reason=str(error))
                 attempts += 1
                 await self.desk.clock.sleep(SOON[min(attempts, len(SOON) - 1)])
 
@@ -214,7 +214,7 @@ class Case:
         try:
             self.row, turns = await desk.ledger.decide(before.conversation, announcing)
         except RowGone as gone:
-            self.desk.log.error("unrecorded", handover=self.row.id, reason=str(gone))  # noqa: TRY400 - its text says all
+            self.desk.log.error("unrecorded", handover=self.row.id, reason=str(gone))
             (row, turns), _ = announcing((self.row,))
             self.row = row.close(self.desk.clock.now())
         if (self.row.is_open and not self.row.owner) or any(turn.row.news for turn in turns):

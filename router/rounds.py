@@ -70,7 +70,7 @@ class Rounds:
                 pause = SHORTEST if await self._begin() else await self._pause(desk)
                 await self._clear(desk)
             except LedgerError as error:
-                desk.log.error("the ledger cannot be read", reason=str(error))  # noqa: TRY400 - its text says all
+                desk.log.error("the ledger cannot be read", reason=str(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await desk.owed.wait()
@@ -136,6 +136,6 @@ class Rounds:
             with desk.plugins.held():
                 await attempt(row, desk)
         except LedgerError as error:
-            desk.log.error("unrecorded", handover=row.id, reason=str(error))  # noqa: TRY400 - its text says all
+            desk.log.error("unrecorded", handover=row.id, reason=str(error))
         except Exception:
             desk.log.exception(broke, handover=row.id)

@@ -87,7 +87,7 @@ async def hurry(seconds: float) -> None:
 async def until(reached: Callable[[], bool]) -> None:
     """Wait until something at the sandbox is so; fails after five seconds."""
     async with asyncio.timeout(5):
-        while not reached():  # noqa: ASYNC110 - the sandbox knows no event for it
+        while not reached():
             await asyncio.sleep(0.005)
 
 

@@ -47,7 +47,7 @@ def test_it_is_the_hook_that_the_readme_names(hook: dict[str, Any]) -> None:
         ("routes.d.yaml", False),
     ],
 )
-def test_it_runs_where_a_part_of_the_routes_was_changed(hook: dict[str, Any], name: str, is_ours: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_it_runs_where_a_part_of_the_routes_was_changed(hook: dict[str, Any], name: str, is_ours: bool) -> None:
     """The file itself and its fragments, wherever they are; pre-commit searches names by this pattern."""
     assert bool(re.search(hook["files"], name)) is is_ours
 

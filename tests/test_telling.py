@@ -276,7 +276,7 @@ async def _count_put_off(desk: Desk) -> int:
 async def put_off(desk: Desk, most: int) -> None:
     """Wait until so many rows have nothing but news of which no attempt was made."""
     async with asyncio.timeout(5):
-        while await _count_put_off(desk) != most:  # noqa: ASYNC110 - the ledger knows no event for it
+        while await _count_put_off(desk) != most:
             await asyncio.sleep(0.01)
 
 

@@ -74,7 +74,7 @@ def command(subject: Subject, form: str, code: str | None, *, online: bool) -> N
 
 
 def _online(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Sequence[Diagnostic], int]:
-    from router.cli.online import faults_online  # noqa: PLC0415 - a check without it must not wait for the SDK
+    from router.cli.online import faults_online
 
     return faults_online(loaded, environ)
 

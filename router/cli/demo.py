@@ -28,7 +28,7 @@ def command(*, once: bool, port: int) -> None:
 
 
 async def _demo(*, once: bool, port: int) -> list[str]:
-    from router.sandbox.demo import invitation, play, set_up  # noqa: PLC0415 - help need not wait for the web
+    from router.sandbox.demo import invitation, play, set_up
 
     async with contextlib.AsyncExitStack() as stack:
         try:

@@ -55,9 +55,9 @@ def command(conversation: str, wait: float) -> None:
 
 
 async def _hand_back(conversation: str, wait: float) -> Row | None:
-    from router.cli.ledger import opened_ledger  # noqa: PLC0415 - `hand-back --help` need not wait for the database
-    from router.clock import Clock  # noqa: PLC0415 - see above
-    from router.hand_back import hand_back  # noqa: PLC0415 - see above
+    from router.cli.ledger import opened_ledger
+    from router.clock import Clock
+    from router.hand_back import hand_back
 
     async with opened_ledger() as ledger:
         row = await hand_back(conversation, ledger, Clock())
@@ -74,7 +74,7 @@ async def _hand_back(conversation: str, wait: float) -> Row | None:
 
 
 async def _again(row: Row, ledger: Ledger) -> Row | None:
-    from router.ledger.ledger import Filter  # noqa: PLC0415 - see above
+    from router.ledger.ledger import Filter
 
     rows = await ledger.history(Filter(conversation=row.conversation))
     return next((each for each in rows if each.id == row.id), None)

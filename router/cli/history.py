@@ -97,7 +97,7 @@ def command(*, since: datetime | None, is_open: bool, as_json: bool, **narrowing
 
 
 async def _read(wanted: Filter) -> Sequence[Row]:
-    from router.cli.ledger import opened_ledger  # noqa: PLC0415 - `history --help` need not wait for the database
+    from router.cli.ledger import opened_ledger
 
     async with opened_ledger() as ledger:
         return await ledger.history(wanted)

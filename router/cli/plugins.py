@@ -40,7 +40,7 @@ def list_plugins(subject: Subject, *, as_json: bool, url: str) -> None:
     PATH is HANDOVER_CONFIG, or routes.yaml, unless you name another; where there is no routes.yaml yet, all are off.
     With --url it is the plugins that a running server uses: calls, failures, how long 95 of 100 took, the last error.
     """
-    from router.cli import plugin_figures, plugin_list  # noqa: PLC0415 - `new` need not wait for the configuration
+    from router.cli import plugin_figures, plugin_list
 
     if url:
         figures = plugin_figures.ask(url, subject.environ)
@@ -64,7 +64,7 @@ def new(name: str, directory: Path | None) -> None:
 
     NAME is what routes.yaml will call it: small letters, digits and '-', such as ask-first.
     """
-    from router.cli.plugin_template import WrongName, write  # noqa: PLC0415 - see above
+    from router.cli.plugin_template import WrongName, write
 
     try:
         files, home = write(name, directory)

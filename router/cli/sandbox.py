@@ -37,8 +37,8 @@ def command(port: int, flows: tuple[str, ...]) -> None:
     the router uses it is printed first, with a call of the first tool of your routes.yaml. It plays the two flows of
     the shipped routes.yaml, and those that you name; a message to any other is told in a line.
     """
-    from router.sandbox.flows import shipped_flows  # noqa: PLC0415 - help need not wait for the web
-    from router.sandbox.server import run  # noqa: PLC0415 - see above
+    from router.sandbox.flows import shipped_flows
+    from router.sandbox.server import run
 
     try:
         with contextlib.suppress(KeyboardInterrupt):
@@ -51,7 +51,7 @@ def command(port: int, flows: tuple[str, ...]) -> None:
 
 def _first_tool() -> Tool | None:
     """Give the first tool of the routes that ``handover serve`` would serve from here; None where it would not."""
-    from router.sandbox.server import SECRET  # noqa: PLC0415 - see above
+    from router.sandbox.server import SECRET
 
     subject = Subject.of(None, ())
     subject = replace(subject, environ={**subject.environ, "HANDOVER_SECRET": SECRET})

@@ -48,7 +48,7 @@ def command(config: Path | None, plugins_dirs: tuple[Path, ...], host: str, port
     Example:
       TWILIO_ACCOUNT_SID=AC... TWILIO_AUTH_TOKEN=... HANDOVER_PUBLIC_URL=https://handover.example.com handover serve
     """
-    from router.serving import listen  # noqa: PLC0415 - `handover --help` need not wait for the server
+    from router.serving import listen
 
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a plugin prints is seen at once
     try:
@@ -75,11 +75,11 @@ def _run(app: Starlette, listener: socket.socket, workers: int, tell: Callable[[
 
     ``tell`` is called once it serves.
     """
-    import uvicorn  # noqa: PLC0415 - see above
+    import uvicorn
 
-    from router.arrivals import Arrivals  # noqa: PLC0415 - see above
-    from router.cli.supervisor import Supervisor, TellingServer  # noqa: PLC0415 - see above
-    from router.whole_answers import WholeAnswers  # noqa: PLC0415 - see above
+    from router.arrivals import Arrivals
+    from router.cli.supervisor import Supervisor, TellingServer
+    from router.whole_answers import WholeAnswers
 
     make = partial(
         uvicorn.Config,
@@ -113,9 +113,9 @@ def _end(code: int) -> NoReturn:
 
 def from_environ() -> Starlette:
     """Make the app that the environment describes; each worker process calls it."""
-    from router.cli.supervisor import follow  # noqa: PLC0415 - see above
-    from router.log import hear_libraries, new_log  # noqa: PLC0415 - see above
-    from router.web.app import create_app  # noqa: PLC0415 - see above
+    from router.cli.supervisor import follow
+    from router.log import hear_libraries, new_log
+    from router.web.app import create_app
 
     follow(multiprocessing.parent_process())
     log = new_log(sys.stderr)

@@ -54,7 +54,7 @@ def command(subject: Subject, form: str, junit: Path | None, *, require_coverage
             raise
         click.echo(json.dumps({"diagnostics": [each.as_json() for each in error.diagnostics]}, indent=2))
         click.get_current_context().exit(1)
-    from router.rehearsal.rehearsal import rehearse  # noqa: PLC0415 - help need not wait for it
+    from router.rehearsal.rehearsal import rehearse
 
     with plugins_aside():
         report = asyncio.run(rehearse(loaded))
@@ -69,7 +69,7 @@ def command(subject: Subject, form: str, junit: Path | None, *, require_coverage
 
 
 def _write(file: Path, report: Report, suite: str) -> None:
-    from router.rehearsal.junit import junit  # noqa: PLC0415 - few ask for it
+    from router.rehearsal.junit import junit
 
     try:
         file.write_text(junit(report, suite), encoding="utf-8")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from router.sandbox.journal import Entry
     from router.sandbox.world import Conversation
 
-SECRET: Final = "demo-secret"  # noqa: S105 - it opens nothing but the demo
+SECRET: Final = "demo-secret"
 AGENT_HOST: Final = "support-agent.twil.io"
 """The agent's host as Twilio knows it; the sandbox reaches it on this machine."""
 

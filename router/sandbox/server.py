@@ -22,7 +22,7 @@ AGENT_URL: Final = "https://support-agent.twil.io/channels/conversations/message
 ROUTER_HERE: Final = "http://127.0.0.1:8000"
 """Where ``handover serve`` starts the router, which stands for the one that the shipped flows call."""
 
-SECRET: Final = "try-it"  # noqa: S105 - it opens nothing but a router on this machine
+SECRET: Final = "try-it"
 """What the introduction has the router take for ``HANDOVER_SECRET``."""
 
 

@@ -86,7 +86,7 @@ async def _stop_plugins(desk: Desk) -> None:
         async with asyncio.timeout(PATIENCE):
             await desk.plugins.stop(desk.twilio)
     except TimeoutError:
-        desk.log.error("stopped before its plugins", seconds=PATIENCE)  # noqa: TRY400 - there is no more to say
+        desk.log.error("stopped before its plugins", seconds=PATIENCE)
 
 
 def _tell_refusal(error: ConfigError | LedgerError, desk: Desk) -> None:

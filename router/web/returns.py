@@ -82,7 +82,7 @@ async def _take_note(wanted: Return, desk: Desk) -> Response:
         desk.owed.set()
         is_back = await is_paved(row, desk.ledger, desk.clock, left())
     except LedgerError as error:
-        desk.log.error("unrecorded", conversation=wanted.conversation, reason=str(error))  # noqa: TRY400 - its text says all
+        desk.log.error("unrecorded", conversation=wanted.conversation, reason=str(error))
         return _told("failed", "The ledger cannot be written now; the flow goes on answering.", status=503)
     except TimeoutError:
         return _told("failed", "A handover of this conversation is under way; ask again.", status=503)

@@ -132,7 +132,7 @@ def test_what_may_be_secret_is_hidden(text: str, expected: list[str]) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60), st.booleans())
-def test_hiding_moves_nothing(line: str, secret: bool) -> None:  # noqa: FBT001 - made up by hypothesis
+def test_hiding_moves_nothing(line: str, secret: bool) -> None:
     """Whatever stands in a line, its characters keep their places."""
     (flat,) = line.splitlines()[:1] or [""]
     assert len(veiled(flat, is_secret=secret)) == len(flat)

@@ -223,7 +223,7 @@ async def test_a_hand_back_waits_until_it_is_done(tmp_path: Path) -> None:
     await keep(tmp_path / "kept.db", [accepted(1, ONE)])
     waiting = asyncio.create_task(asyncio.to_thread(run, "hand-back", ONE, "--wait", "20"))
     async with DurableLedger(str(tmp_path / "kept.db"), Holder("server"), Clock()) as ledger, asyncio.timeout(20):
-        while not (due := await ledger.claim(datetime.now(UTC), 1)):  # noqa: ASYNC110 - another process writes it
+        while not (due := await ledger.claim(datetime.now(UTC), 1)):
             await asyncio.sleep(0.05)
         done = due[0].complete(datetime.now(UTC))
         await ledger.decide(ONE, lambda _rows: (None, (done,)))

@@ -203,7 +203,7 @@ def test_lines_fit_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     script = "from router.cli import main; main(['plugins'])"
     environ = {**os.environ, "COLUMNS": "60"}
-    subprocess.run([sys.executable, "-c", script], stdout=theirs, env=environ, check=True)  # noqa: S603 - our own text
+    subprocess.run([sys.executable, "-c", script], stdout=theirs, env=environ, check=True)
     os.close(theirs)
     lines = os.read(ours, 65536).decode().splitlines()
     os.close(ours)
@@ -334,7 +334,7 @@ def called(directory: Path, *command: str | Path) -> str:
     """Run a program in ``directory`` with nothing of this checkout in its environment; gives both its streams."""
     ours = ("PYTHON", "VIRTUAL_ENV", "COVERAGE", "HANDOVER_", "TWILIO_")
     bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    done = subprocess.run(  # noqa: S603 - our own tools
+    done = subprocess.run(
         command, cwd=directory, env=bare, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     assert done.returncode == 0, done.stdout

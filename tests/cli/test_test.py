@@ -229,7 +229,7 @@ def before_swap():
 def test_what_a_plugin_prints_is_no_output(directory: Path, arguments: tuple[str, ...], *, is_asked: bool) -> None:
     """Programs read stdout: what a plugin prints, writes past Python or lets a child print goes to stderr."""
     write(directory, TESTS, chatty=CHATTY)
-    ended = subprocess.run([HANDOVER, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    ended = subprocess.run([HANDOVER, *arguments], capture_output=True, text=True, check=False)
     assert isinstance(json.loads(ended.stdout), dict)
     assert ended.returncode == 0
     lines = set(ended.stderr.splitlines())
@@ -241,7 +241,7 @@ def test_without_a_stderr_a_command_still_works(directory: Path) -> None:
     """A closed stderr takes nothing from stdout but what plugins print."""
     write(directory, TESTS)
     line = f"exec {HANDOVER} test 2>&-"
-    ended = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    ended = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
     assert ended.stdout.endswith("routes.yaml: 2 passed: 2 of 4 routes reached\n")
     assert ended.returncode == 0
 
@@ -319,7 +319,7 @@ def test_it_needs_neither_the_web_nor_the_sdk(directory: Path) -> None:
         "try:\n    main(['test'])\nexcept SystemExit:\n    pass\n"
         "print('LOADED', sorted({'uvicorn', 'starlette', 'twilio', 'aiohttp', 'prometheus_client'} & set(sys.modules)))"
     )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - our own text
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "LOADED []"
     assert "2 passed" in shown.stdout
 
@@ -329,6 +329,6 @@ def test_the_shipped_tests_pass(tmp_path: Path) -> None:
     shipped = Path(__file__).parent.parent.parent / "routes.yaml"
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("TWILIO_", "HANDOVER_"))}
     command = [HANDOVER, "test", "--require-coverage", str(shipped)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=bare)  # noqa: S603 - our own command
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=bare)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.endswith("3 passed: 3 of 3 routes reached\n")

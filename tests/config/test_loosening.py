@@ -127,7 +127,7 @@ def test_what_is_right_in_the_end_is_right_as_it_is_written(pair: tuple[Any, Any
     ],
 )
 @pytest.mark.parametrize("is_layer", [False, True])
-def test_what_is_surely_wrong_is_still_flagged(schema: Any, wrong: Any, is_layer: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_what_is_surely_wrong_is_still_flagged(schema: Any, wrong: Any, is_layer: bool) -> None:
     """A value that no reference and no other layer can make right does not fit."""
     whole = {"type": "object", "properties": {"a": schema}, "$defs": DEFINITIONS}
     assert not loose(whole, is_layer=is_layer).is_valid({"a": wrong})

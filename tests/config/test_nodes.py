@@ -245,7 +245,7 @@ tests: [{{name: n, call: {{tool: /a, body: {{intent: x}}}}, expect: {{outcome: h
 @given(SECTIONS, JSON)
 @example("tools", None)
 @example("tools", [{"x": 1}])
-@example("tools", False)  # noqa: FBT003 - a value of the file
+@example("tools", False)
 @example("tools", "/b")
 def test_no_section_upsets_the_checks_of_the_others(tmp_path: Path, section: str, value: object) -> None:
     """Whatever stands in the place of one section, the others of a good file are judged without a traceback."""

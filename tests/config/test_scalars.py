@@ -63,7 +63,7 @@ def test_a_word_that_readers_disagree_on_is_refused(word: str, code: str) -> Non
         *((word, False) for word in ("20260131", "2026-01", "2026-01-31x", "refunds-1", "")),
     ],
 )
-def test_a_date_is_known_as_such(word: str, date: bool) -> None:  # noqa: FBT001 - the expectation
+def test_a_date_is_known_as_such(word: str, date: bool) -> None:
     """What YAML 1.1 reads as a date is text here, and known for what it looks like."""
     assert is_date(word) is date
     assert word == "20260131" or isinstance(meaning(word) or "", str)

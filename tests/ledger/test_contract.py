@@ -157,7 +157,7 @@ async def test_a_claimed_row_is_in_our_hand(ledger: AnyLedger) -> None:
         (an_open_row(owner="", lease=after(1)), True),
     ],
 )
-async def test_only_what_is_due_and_in_nobodys_hand_is_claimed(ledger: AnyLedger, row: Row, is_claimed: bool) -> None:  # noqa: FBT001
+async def test_only_what_is_due_and_in_nobodys_hand_is_claimed(ledger: AnyLedger, row: Row, is_claimed: bool) -> None:
     """A row without a duty, or before its time, or in another's hand is left alone."""
     await fill(ledger, row)
     assert bool(await ledger.claim(NOW, 10)) is is_claimed

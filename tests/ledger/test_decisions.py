@@ -384,7 +384,7 @@ def test_accepted_it_notes_who_goes() -> None:
     ids=["hand-back", "completed", "failed", "pending", "begun"],
 )
 @pytest.mark.parametrize("is_late", [False, True], ids=["at once", "after a doubt"])
-def test_what_was_taken_over_is_done_with(left: Row, state: State, is_late: bool) -> None:  # noqa: FBT001 - a row
+def test_what_was_taken_over_is_done_with(left: Row, state: State, is_late: bool) -> None:
     """A handover that is attached ends the one before it, also the one that was on its way back."""
     mine, (gone, _mine) = admitted([left], row(2, 30, key="b"))
     if is_late:
@@ -605,7 +605,7 @@ def test_a_hand_back_is_noted_where_nobody_knows_what_came_about() -> None:
 
 
 @pytest.mark.parametrize("is_settled", [True, False])
-def test_a_hand_back_is_asked_of_what_answers_where_the_later_one_came_to_nothing(is_settled: bool) -> None:  # noqa: FBT001 - a case
+def test_a_hand_back_is_asked_of_what_answers_where_the_later_one_came_to_nothing(is_settled: bool) -> None:
     """Also where what answers had a duty of its own, which the later one had taken over."""
     earlier = accepted(1, journal=Journal(removed=(AGENT,)))
     mine, taken = admitted([earlier if is_settled else earlier.owe(Duty.TIDY, NOW)], row(2, 90, key="b"))

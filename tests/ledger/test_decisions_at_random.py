@@ -99,7 +99,7 @@ class Decisions(RuleBasedStateMachine):
         self.decide(lambda rows: go_on_later(rows, name, Holder(holder), answer, Journal.with_doubts, self.now))
 
     @rule(call=consumes(calls), loses=st.booleans())
-    def fail(self, call: tuple[str, str], loses: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+    def fail(self, call: tuple[str, str], loses: bool) -> None:
         """Nothing was attached; the agent's webhook may have gone on the way, if it was there and the row is ours."""
         name, holder = call
         lost = (AGENT,) if loses and not self.is_away and self.rows[name].owner == holder else ()
@@ -114,7 +114,7 @@ class Decisions(RuleBasedStateMachine):
         assert found is None or isinstance(found, Held) or found.way is not None
 
     @rule(comes=st.booleans())
-    def repair(self, comes: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+    def repair(self, comes: bool) -> None:
         """Somebody does what is owed, if nobody has it in hand; ``comes`` says whether the flow was attached."""
         row = next((row for row in self.rows.values() if row.is_open and not row.is_held(self.now)), None)
         if row is None:

@@ -331,7 +331,7 @@ def test_an_unknown_reason_of_sqlite_is_told_by_its_name() -> None:
 async def test_many_rows_are_forgotten_in_portions(file: Path) -> None:
     """Old rows are dropped to the last, in more than one transaction, so that nobody waits long for their turn."""
     commits: list[int] = []
-    ledger = DurableLedger(str(file), Holder("us"), Clock(), on_commit=lambda jobs, seconds: commits.append(jobs))  # noqa: ARG005 - given so
+    ledger = DurableLedger(str(file), Holder("us"), Clock(), on_commit=lambda jobs, _seconds: commits.append(jobs))
     async with ledger:
         rows = [a_row(number, conversation="CH1") for number in range(1001)]
         await ledger.decide("CH1", lambda _: (None, rows))
@@ -385,7 +385,7 @@ async def test_the_heart_beats_on_after_a_fault(file: Path) -> None:
         Holder("us"),
         clock,
         patience=0.1,
-        on_commit=lambda jobs, seconds: commits.append(jobs),  # noqa: ARG005 - given so
+        on_commit=lambda jobs, _seconds: commits.append(jobs),
     )
     async with ledger:
         commits.clear()

@@ -36,7 +36,7 @@ def workers(verb: str, names: str) -> Iterator[list[Worker]]:
     """Start a process for each letter of ``names``; they are ready, and wait for a URL."""
     command = [sys.executable, "-W", "error", "-m", "tests.ledger.worker", verb]
     pipe = subprocess.PIPE
-    running = [subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True) for name in names]  # noqa: S603 - our own
+    running = [subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True) for name in names]
     try:
         assert [stream_of(each).readline() for each in running] == ["ready\n"] * len(names)
         yield running

@@ -62,7 +62,7 @@ async def a_writer(url: str, patience: float = 2.0) -> AsyncIterator[tuple[Write
     """A writer with a table ``things`` of unique numbers, and the sizes of its transactions."""
     sizes: list[int] = []
     engine = engine_for(Address.parse(url), patience)
-    writer = Writer(engine, "here", prove, patience=patience, on_commit=lambda jobs, seconds: sizes.append(jobs))  # noqa: ARG005 - given so
+    writer = Writer(engine, "here", prove, patience=patience, on_commit=lambda jobs, _seconds: sizes.append(jobs))
     await writer.run(lambda connection: connection.exec_driver_sql("CREATE TABLE things (number INTEGER PRIMARY KEY)"))
     sizes.clear()
     yield writer, sizes

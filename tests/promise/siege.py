@@ -74,7 +74,7 @@ class Siege:
     """One world, its servers, and what befalls them."""
 
     def __init__(self, seed: int, sandbox: Sandbox, machines: Sequence[Machine], ledger: DurableLedger) -> None:
-        self._chance = random.Random(seed)  # noqa: S311 - what happens, not a secret
+        self._chance = random.Random(seed)
         self._sandbox = sandbox
         self._machines = machines
         self._ledger = ledger
@@ -96,7 +96,7 @@ class Siege:
             for _ in range(self._chance.randrange(4, 20)):
                 self.figures.steps += 1
                 name = self._chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
-                while not self._welcome():  # noqa: ASYNC110 - which one comes first is not said
+                while not self._welcome():
                     await asyncio.sleep(0.05)
                 await getattr(self, f"_{name}")(self._chance.choice(self._guests))
                 await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.02, 0.1, 0.3)))

@@ -56,7 +56,7 @@ class Step:
 
 def steps_of(seed: int, length: int = 60) -> list[Step]:
     """Make up a walk."""
-    chance = random.Random(seed)  # noqa: S311 - a walk that can be repeated, not a secret
+    chance = random.Random(seed)
     steps: list[Step] = []
     while len(steps) < length:
         steps += [_any_step(chance) for _ in range(chance.randrange(1, 9))]

@@ -127,7 +127,7 @@ async def eventually_ready(server: Server) -> bool:
     """Wait until the server says that it is ready."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(8):
-            while (await server.readiness())[0] != 200:  # noqa: ASYNC110 - it is another process
+            while (await server.readiness())[0] != 200:
                 await asyncio.sleep(0.05)
             return True
     return False

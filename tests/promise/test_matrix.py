@@ -162,7 +162,7 @@ class Matrix:
         async with self._few:  # this one must go right, also on a machine that has other things to do
             answer = await hand_over(ToolCall(tool, "test", conversation.ref, CUSTOMER), desk)
         assert answer.outcome is Outcome.HANDED_OVER
-        while len(played.seen[-1]) > 1:  # noqa: ASYNC110 - the sandbox knows no event for it
+        while len(played.seen[-1]) > 1:
             await asyncio.sleep(0.01)
         if cell.path.has_run:
             self._start_run(played, answer.flow)

@@ -40,7 +40,7 @@ async def test_what_was_not_heard_is_told_by_the_next_process(tmp_path: Path, sa
         async with served(directory, environ) as server:
             told = await server.call(guest.conversation)
             assert await eventually(lambda: receiver.got)
-            while (await untold(directory, environ))[0]["reason"] == "":  # noqa: ASYNC110 - another process writes it
+            while (await untold(directory, environ))[0]["reason"] == "":
                 await asyncio.sleep(0.05)
             await server.kill()
         ((news,), (before,)) = await untold(directory, environ), receiver.got
@@ -75,7 +75,7 @@ async def test_a_kill_at_any_moment_loses_no_word(tmp_path: Path, sandbox: Sandb
             states = {f"{row['id']}-{row['state']}" for row in rows}
             async with asyncio.timeout(LONG):
                 # What died in the telling is told when its time is over.
-                while await untold(directory, environ):  # noqa: ASYNC110 - another process tells us nothing
+                while await untold(directory, environ):
                     await asyncio.sleep(0.2)
             assert await server.stop() == 0
         assert {row["state"] for row in rows} <= {"accepted", "failed"}

@@ -82,7 +82,7 @@ WEIGHTS: Final = {
 
 def script(seed: int) -> list[Request]:
     """Make up what happens; one script in four closes the conversation before its end."""
-    chance = random.Random(seed)  # noqa: S311 - a script that can be repeated, not a secret
+    chance = random.Random(seed)
     verbs = chance.choices([*WEIGHTS], [*WEIGHTS.values()], k=LENGTH)
     if seed % 4 == 0:
         verbs.insert(LENGTH * 3 // 4, "close")
@@ -146,7 +146,7 @@ class Quick:
         self.twilio.end(self.place, next(found for found in self.place.runs if found.sid == run))
 
     async def settled(self) -> None:
-        while self.twilio.under_way:  # noqa: ASYNC110 - its time leaps
+        while self.twilio.under_way:
             await asyncio.sleep(0.1)
 
     def close(self) -> None:
@@ -263,7 +263,7 @@ def on_quick(seed: int, requests: Sequence[Request]) -> list[str]:
     """Play on the one in memory, in its own time."""
 
     async def work() -> list[str]:
-        chance = random.Random(seed)  # noqa: S311 - see above
+        chance = random.Random(seed)
         twilio = Twilio(chance, leaping.now, lambda _text: None)
         place = twilio.open(CUSTOMER, AGENT_URL, [AGENT])
         place.attributes = {}

@@ -24,7 +24,7 @@ from tests.promise.walk import play
 @click.option("--seed", type=int, help="Play this walk alone.")
 @click.option("--processes", is_flag=True, help="Besiege real servers instead, for one minute unless told otherwise.")
 @click.option("--database", default="", help="On this PostgreSQL; 'postgresql' starts one. Without it on SQLite.")
-def main(minutes: float, seed: int | None, processes: bool, database: str) -> None:  # noqa: FBT001 - click gives it so
+def main(minutes: float, seed: int | None, processes: bool, database: str) -> None:
     """Walk, and say at the end what was done; exit 1 where a promise was broken."""
     violations = _besiege(seed, minutes or 1.0, database) if processes else _walk_on(seed, minutes)
     sys.exit(violations > 0)

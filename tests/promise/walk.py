@@ -60,7 +60,7 @@ class Walk:
     """One world, and what happens in it."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(f"walk {seed}")  # noqa: S311 - a walk that can be repeated, not a secret
+        self._chance = random.Random(f"walk {seed}")
         self.trace: list[str] = []
         self.figures = Figures()
         self._broken: list[BaseException] = []

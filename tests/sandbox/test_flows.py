@@ -57,7 +57,7 @@ async def test_an_invalid_flow_says_why() -> None:
 
 
 @pytest.mark.parametrize("has_earlier", [False, True])
-async def test_a_draft_changes_nothing_for_customers(has_earlier: bool) -> None:  # noqa: FBT001 - a parameter of the test
+async def test_a_draft_changes_nothing_for_customers(has_earlier: bool) -> None:
     """What was published before the draft answers them; where nothing was, nobody does (PUBLISHED)."""
     earlier = {BILLING: shipped_flows()[REFUNDS]} if has_earlier else {}
     async with running_sandbox(drafts=[BILLING], earlier=earlier) as sandbox:

@@ -91,7 +91,7 @@ def test_the_refunds_flow_knows_what_it_is_about() -> None:
         ("Something else", "Thank you. A colleague from billing", True),
     ],
 )
-def test_the_billing_flow_splits(reply: str, answer: str, ended: bool) -> None:  # noqa: FBT001 - a table's column
+def test_the_billing_flow_splits(reply: str, answer: str, ended: bool) -> None:
     """The shipped billing flow goes three ways, without regard to case and surrounding space."""
     asked = studio.begin(BILLING, EVENT, says("My bill"))
     assert asked.texts[0].endswith("Please answer with copy or amount.")

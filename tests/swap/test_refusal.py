@@ -38,6 +38,6 @@ def test_each_refusal_has_the_sentence_that_is_true(error: TwilioError, sentence
 
 
 @pytest.mark.parametrize(("code", "outdated"), [(50360, True), (50361, True), (50377, False), (20404, False)])
-def test_a_look_is_outdated_where_a_place_or_a_webhook_is_gone(code: int, outdated: bool) -> None:  # noqa: FBT001 - a row
+def test_a_look_is_outdated_where_a_place_or_a_webhook_is_gone(code: int, outdated: bool) -> None:
     """Only what a second look could mend asks for one."""
     assert is_outdated(refused(code)) is outdated

@@ -21,7 +21,7 @@ REFUSED = TwilioRefused("create_webhook", "no")
         (REFUSED, True, False),
     ],
 )
-def test_what_is_repeated(error: TwilioError, is_safe: bool, is_repeated: bool) -> None:  # noqa: FBT001 - a table
+def test_what_is_repeated(error: TwilioError, is_safe: bool, is_repeated: bool) -> None:
     """Busy always, uncertain only where twice is once, refused never."""
     pause = pause_before_repeat(error, 1, is_safe_to_repeat=is_safe, chance=0.0)
     assert (pause is not None) == is_repeated

@@ -194,7 +194,7 @@ class Router:
     async def handed_over(self) -> None:
         """Wait until the flow answers alone; raises TimeoutError where that never comes."""
         async with asyncio.timeout(5):
-            while len(self.conversation.webhooks) != 1 or not self.flows:  # noqa: ASYNC110 - the sandbox tells nobody
+            while len(self.conversation.webhooks) != 1 or not self.flows:
                 await asyncio.sleep(0.01)
 
     def begin_anew(self) -> None:

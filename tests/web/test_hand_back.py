@@ -40,7 +40,7 @@ async def ask(router: Router, headers: Mapping[str, str], **given: str) -> Reply
 async def came_back(router: Router) -> None:
     """Wait until the agent answers alone."""
     async with asyncio.timeout(5):
-        while [found.name for found in router.sandbox.responders(router.conversation)] != [AGENT_URL]:  # noqa: ASYNC110 - the sandbox tells nobody
+        while [found.name for found in router.sandbox.responders(router.conversation)] != [AGENT_URL]:
             await asyncio.sleep(0.01)
 
 
@@ -174,5 +174,5 @@ async def test_a_handover_under_way_is_not_waited_for_longer_than_a_call(tmp_pat
 async def eventually_not_held(router: Router) -> None:
     desk = router.app.state.reloader.live.desk
     async with asyncio.timeout(5):
-        while len(desk.background):  # noqa: ASYNC110 - the background knows no event for it
+        while len(desk.background):
             await asyncio.sleep(0.01)

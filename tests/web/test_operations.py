@@ -103,7 +103,7 @@ async def test_the_figures_tell_what_is_owed(router: Router, monkeypatch: pytest
     assert (await router.call("/tools/support", {"intent": "billing"})).json["outcome"] == "handed_over"
     desk = router.app.state.reloader.live.desk
     async with asyncio.timeout(10):
-        while len(desk.background):  # noqa: ASYNC110 - the background knows no event for it
+        while len(desk.background):
             await asyncio.sleep(0.01)
 
     async def figures() -> dict[str, float]:
@@ -128,7 +128,7 @@ async def test_the_figures_tell_what_is_owed(router: Router, monkeypatch: pytest
     assert (blind["handover_ledger_works"], blind['handover_open{duty="tidy"}']) == (0, 1)
     router.sandbox.faults.clear()
     async with asyncio.timeout(10):
-        while (await figures())['handover_open{duty="tidy"}']:  # noqa: ASYNC110 - figures are asked for
+        while (await figures())['handover_open{duty="tidy"}']:
             await asyncio.sleep(0.05)
     assert (await figures())["handover_oldest_open_seconds"] == 0
 
@@ -147,7 +147,7 @@ async def test_the_figures_tell_who_has_not_heard(tmp_path: Path) -> None:
             return {name: float(value) for name, _space, value in found}
 
         async with asyncio.timeout(10):
-            while not live.desk.plugins.figures:  # noqa: ASYNC110 - a plugin's figures are asked for
+            while not live.desk.plugins.figures:
                 await asyncio.sleep(0.01)
         told = await figures()
         assert told["handover_news_open"] == 1
@@ -160,7 +160,7 @@ async def test_the_figures_tell_who_has_not_heard(tmp_path: Path) -> None:
         await live.desk.ledger.decide(router.conversation.sid, wear_out)
         live.desk.owed.set()
         async with asyncio.timeout(10):
-            while (await figures())["handover_news_open"]:  # noqa: ASYNC110 - figures are asked for
+            while (await figures())["handover_news_open"]:
                 await asyncio.sleep(0.05)
         told = await figures()
         assert told["handover_news_oldest_seconds"] == 0

@@ -63,7 +63,7 @@ async def reload(router: Router, text: str) -> Reply:
 
 async def until(router: Router, entry: str) -> None:
     async with asyncio.timeout(5):
-        while entry not in diary(router):  # noqa: ASYNC110 - a file tells nobody
+        while entry not in diary(router):
             await asyncio.sleep(0.01)
 
 

@@ -124,6 +124,6 @@ async def test_the_server_looks_by_itself(tmp_path: Path) -> None:
     async with running_router(tmp_path, HANDOVER_POLL="0.05") as router:
         router.routes.write_text(NEW)
         async with asyncio.timeout(5):
-            while (await router.call("/tools/new")).status == 404:  # noqa: ASYNC110 - a stranger can only ask
+            while (await router.call("/tools/new")).status == 404:
                 await asyncio.sleep(0.02)
         assert router.flows == [REFUNDS]

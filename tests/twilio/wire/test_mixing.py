@@ -48,7 +48,7 @@ async def misbehave(line: Line, chance: random.Random) -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_request_gets_the_answer_of_another(seed: int) -> None:
     """Answers are cut, doubled and late, callers lose patience and leave: each gets its own, or an error."""
-    chance = random.Random(seed)  # noqa: S311 - the same from run to run
+    chance = random.Random(seed)
     ends: dict[str, int] = {}
 
     async def ask(number: int) -> None:

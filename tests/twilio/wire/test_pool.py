@@ -35,7 +35,7 @@ def holding(gate: asyncio.Event) -> Script:
 
 async def until_heard(lines: list[Line], count: int) -> None:
     async with asyncio.timeout(5):
-        while sum(len(line.heard) for line in lines) < count:  # noqa: ASYNC110 - the server knows no event for it
+        while sum(len(line.heard) for line in lines) < count:
             await asyncio.sleep(0.001)
 
 
@@ -137,7 +137,7 @@ async def test_a_connection_that_nobody_uses_is_closed() -> None:
         peer = plain(talker.port)
         crowd = [asyncio.create_task(pool.exchange(peer, GET, 5)) for _ in range(2)]
         async with asyncio.timeout(5):
-            while len(talker.lines) < 2:  # noqa: ASYNC110 - the server knows no event for it
+            while len(talker.lines) < 2:
                 await asyncio.sleep(0.001)
         gate.set()
         await asyncio.gather(*crowd)
@@ -149,7 +149,7 @@ async def test_a_connection_that_nobody_uses_is_closed() -> None:
         assert time.monotonic() >= younger.idle_since + SOON
         assert pool._sweep is None
         async with asyncio.timeout(5):
-            while len(left) < 2:  # noqa: ASYNC110 - as above
+            while len(left) < 2:
                 await asyncio.sleep(0.001)
 
 
@@ -200,7 +200,7 @@ async def test_an_answer_that_comes_while_the_pool_closes_leaves_no_connection()
         (connection,) = pool._idle
         request = asyncio.create_task(pool.exchange(peer, GET, 5))
         async with asyncio.timeout(5):
-            while not (connection._answer and connection._answer.done()):  # noqa: ASYNC110 - before anybody is told
+            while not (connection._answer and connection._answer.done()):
                 await asyncio.sleep(0)
         pool._is_open = False
         assert (await request).status == 200
