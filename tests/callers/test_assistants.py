@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +81,11 @@ def test_a_call_is_read_from_its_parts() -> None:
         body_inputs={"b": 2},
         token="token-1",
     )
+
+
+def test_a_call_has_all_that_one_has() -> None:
+    """It is made without a look at its fields, so that none must be forgotten, and none is unknown."""
+    assert list(vars(read_call(Request("GET", "/t", "/t")))) == [field.name for field in fields(ToolCall)]
 
 
 def test_a_call_without_anything_is_a_call() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
 
+from router.callers.request import Request
 from router.errors import BadRequest
 from router.web.body import read_request
 
@@ -40,6 +42,16 @@ async def test_a_body_may_come_in_parts() -> None:
     request = await read_request(SCOPE, receive, 5)
     assert request.body == b"one two"
     assert dict(request.headers) == {"x-twice": ["1", "2"], "x-name": ["ü"]}
+
+
+async def test_a_request_has_all_that_one_has() -> None:
+    """It is made without a look at its fields, so that none must be forgotten, and none is unknown."""
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    request = await read_request(SCOPE, receive, 5)
+    assert list(vars(request)) == [field.name for field in fields(Request)]
 
 
 async def test_a_body_that_does_not_arrive_is_a_bad_request() -> None:
