@@ -182,9 +182,7 @@ async def _fail(
     lost: Sequence[ScopedWebhook] = (),
 ) -> None:
     """Tell why it failed: the model by a sentence, the observers by the error."""
-    keys = {LedgerError: "unrecorded", PluginFailed: "failure"}
-    key = sentence_for(error) if isinstance(error, TwilioError) else keys[type(error)]
-    answer = found.tell(Outcome.FAILED, key, str(error))
+    answer = found.tell(Outcome.FAILED, sentence_for(error), str(error))
     if isinstance(error, LedgerError):
         ticket.tell(answer)  # nothing was changed, and that is true whenever the ledger works again
     turns = await case.fail(answer, ticket, lost, error)

@@ -1,10 +1,10 @@
-"""Which sentence a refusal of Twilio's deserves: the model must know whether another try can help."""
+"""Which sentence a failure deserves: the model must know whether another try can help."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from router.errors import TwilioRefused
+from router.errors import LedgerError, TwilioRefused
 
 if TYPE_CHECKING:
     from router.errors import TwilioError
@@ -16,8 +16,10 @@ UNKNOWN: Final = frozenset({20404, 50050, 50350, 50351})
 _NOT_FOUND: Final = 404
 
 
-def sentence_for(error: TwilioError) -> str:
+def sentence_for(error: Exception) -> str:
     """Name the sentence of ``Messages`` that tells the truth about ``error`` (docs/twilio.md, ERROR-CODES)."""
+    if isinstance(error, LedgerError):
+        return "unrecorded"
     if not isinstance(error, TwilioRefused):
         return "failure"
     if error.code in CLOSED:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
+from router.errors import LedgerError, TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
+from router.hooks.failure import PluginFailed
 from router.swap.refusal import is_final, is_outdated, sentence_for
 
 
@@ -35,6 +36,12 @@ def test_each_refusal_has_the_sentence_that_is_true(error: TwilioError, sentence
     """
     assert sentence_for(error) == sentence
     assert is_final(error) is (sentence in ("closed", "unknown_conversation") and error.code != 0)
+
+
+def test_what_twilio_did_not_say_has_a_sentence_too() -> None:
+    """A ledger that keeps nothing is told as such; of a plugin's failure the model need not know more."""
+    assert sentence_for(LedgerError("the disk is full")) == "unrecorded"
+    assert sentence_for(PluginFailed("before_swap", "it broke", "audit")) == "failure"
 
 
 @pytest.mark.parametrize(("code", "outdated"), [(50360, True), (50361, True), (50377, False), (20404, False)])
