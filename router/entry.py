@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from router.errors import TwilioError
 from router.ledger.decisions import Admitted, Held, Recalled, admit
+from router.ledger.ledger import PAUSE
 from router.ledger.row import Row
 from router.model.handover import EPOCH
 from router.model.masking import veiled
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 _BLANK: Final = Row("", "", "", EPOCH)
 """A row to be filled in: to copy it takes less than to make one field by field."""
-
-PAUSE: Final = 0.25
-"""Seconds until we look again whether another process has let a conversation go."""
 
 
 def wish_of(call: ToolCall, found: Resolved) -> Row:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from router.ledger.decisions import Held, ask_back
+from router.ledger.ledger import PAUSE
 from router.ledger.row import Row, State, Way
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
     from router.clock import Clock
     from router.ledger.ledger import Ledger
-
-PAUSE: Final = 0.25
-"""Seconds until we look again whether another process has let the conversation go."""
 
 
 async def hand_back(conversation: str, ledger: Ledger, clock: Clock, execution: str = "") -> Row | None:

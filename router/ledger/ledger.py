@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from router.ledger.row import Row
 
 Result = TypeVar("Result")
+
+PAUSE: Final = 0.25
+"""Seconds to wait for a decision here until one looks whether another process has let a conversation go."""
+
+NARROWING: Final = ("conversation", "tool", "intent", "state", "outcome")
+"""The fields of a filter that a row must equal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from router.errors import LedgerError
 from router.ledger.bell import Bell
-from router.ledger.ledger import Figures, Holder
+from router.ledger.ledger import NARROWING, Figures, Holder
 from router.ledger.news import settle, take
 from router.ledger.row import URGENT, State
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from router.ledger.row import Row
 
 Result = TypeVar("Result")
-
-NARROWING: Final = ("conversation", "tool", "intent", "state", "outcome")
-"""The fields of a filter that a row must equal."""
 
 
 class MemoryLedger:

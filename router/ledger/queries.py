@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from router.ledger.column_types import Moment
-from router.ledger.ledger import Figures
+from router.ledger.ledger import NARROWING, Figures
 from router.ledger.news import settle, take
 from router.ledger.row import URGENT, Row, State
 from router.ledger.script import LOCK
@@ -135,7 +135,7 @@ def extend(connection: Connection, ids: Collection[str], holder: Holder, lease: 
 def history(connection: Connection, wanted: Filter) -> Sequence[Row]:
     """Read what is ``wanted``, the newest first."""
     query = select(handovers).order_by(_COLUMNS.created.desc(), _COLUMNS.id.desc()).limit(wanted.limit)
-    for name in ("conversation", "tool", "intent", "state", "outcome"):
+    for name in NARROWING:
         if value := getattr(wanted, name):
             query = query.where(_COLUMNS[name] == value)
     if wanted.since is not None:
