@@ -18,13 +18,13 @@ class Terminal(io.StringIO):
 
 
 def test_a_machine_gets_one_json_object_a_line() -> None:
-    """Event, level, time in UTC and the values, in letters of any alphabet."""
+    """Event, level, time in UTC and the values, in letters of any alphabet, with spaces as json sets them."""
     stream = io.StringIO()
     log = new_log(stream)
     log.info("handover", tool="/t", name="Jürgen\nx")
     log.debug("detail")
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
-    assert "Jürgen" in stream.getvalue()
+    assert '"tool": "/t", "name": "Jürgen\\nx"' in stream.getvalue()
     assert datetime.fromisoformat(first.pop("timestamp")).tzinfo == UTC
     assert first == {"event": "handover", "level": "info", "tool": "/t", "name": "Jürgen\nx"}
     assert second["level"] == "debug"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Some columns, two or more, as they are written for one kind of database.
+    """Some columns, two or more and one of words, as they are written for one kind of database.
 
     They are got from a row at once, and made fit for the driver where that is needed.
     """

@@ -72,8 +72,8 @@ class _Write:
 class Script:
     """The script for one kind of database.
 
-    SQLite gives all rows in one JSON text: at each step that it takes by itself this thread must wait for its turn
-    again, and those waits took longer than the steps.
+    SQLite gives all rows in one JSON text: at each step that it takes by itself it lets other threads have a turn, and
+    to wait for ours again took longer than the steps.
     """
 
     def __init__(self, dialect: Dialect) -> None:
