@@ -40,7 +40,8 @@ from router.model.outcome import Outcome
 from router.rehearsal.stage import CONVERSATION, Stage
 from router.sandbox.sandbox import Sandbox
 from router.swap.background import Background
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.web.plugin_metrics import PluginMetrics
 
 if TYPE_CHECKING:

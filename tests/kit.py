@@ -23,7 +23,8 @@ from router.model.webhook import MESSAGE_ADDED, ScopedWebhook, Target, WebhookSp
 from router.rounds import Rounds
 from router.sandbox.faults import Fault
 from router.swap.background import Background
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.transport import Limits
 
 if TYPE_CHECKING:

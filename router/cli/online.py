@@ -11,7 +11,8 @@ from router.config.online import check_online, named_flows
 from router.errors import SettingsError, TwilioBusy
 from router.online import PATIENCE, ask
 from router.settings import Settings
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.transport import Limits
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from urllib.parse import quote
 from router.clock import Clock
 from router.errors import SettingsError, TwilioError, TwilioRefused, TwilioUncertain
 from router.model.request import TwilioRequest
-from router.model.sids import checked_sid, is_sid
+from router.model.sids import checked_sid
 from router.model.twilio import NOTHING
 from router.twilio.account import Account
 from router.twilio.reading import (
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from router.model.gateway import Message
     from router.model.twilio import Fields
     from router.model.webhook import ScopedWebhook, WebhookSpec
+    from router.twilio.credentials import Credentials
     from router.twilio.reading import Record
 
 Found = TypeVar("Found")
@@ -71,32 +71,6 @@ PLUGINS_SHARE: Final = 0.3
 _LIMITS: Final = Limits()
 _CLOCK: Final = Clock()
 _LABEL: Final = re.compile(r"[a-z0-9-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who we are to Twilio, and where. An API key with its secret authenticates where it is given, else the token."""
-
-    account_sid: str
-    auth_token: str = field(default="", repr=False)
-    api_key: str = ""
-    api_secret: str = field(default="", repr=False)
-    edge: str = ""
-    region: str = ""
-
-    @property
-    def login(self) -> tuple[str, str]:
-        """User name and password of the REST API; raises SettingsError where something is missing or malformed."""
-        if not is_sid("AC", self.account_sid):
-            lack = "TWILIO_ACCOUNT_SID" if self.account_sid else "TWILIO_ACCOUNT_SID is not set"
-            raise SettingsError(f"{lack}: expected AC and 32 hex digits, as the Twilio Console shows it")
-        if bool(self.api_key) != bool(self.api_secret):
-            raise SettingsError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both, or neither")
-        if not self.api_key and not self.auth_token:
-            raise SettingsError(
-                "TWILIO_AUTH_TOKEN is not set, nor TWILIO_API_KEY and TWILIO_API_SECRET: set one of the two"
-            )
-        return (self.api_key, self.api_secret) if self.api_key else (self.account_sid, self.auth_token)
 
 
 def _ignore(_: RequestRecord) -> None:

@@ -23,7 +23,8 @@ from router.line import Line
 from router.model.diagnostic import Severity
 from router.rounds import Rounds
 from router.swap.background import Background
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.signatures import SignatureCheck
 from router.web.door import Door
 from router.web.endpoints import Operations, Tools

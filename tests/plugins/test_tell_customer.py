@@ -17,7 +17,8 @@ from router.rehearsal.stage import CONVERSATION, Stage
 from router.sandbox.faults import Kind
 from router.sandbox.world import State
 from router.swap.dry_run import ReadOnly
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from tests.hooks.kit import HANDOVER
 from tests.kit import REFUNDS, arm
 from tests.oai import Description, descriptions_folder

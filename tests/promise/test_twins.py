@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from router.clock import Clock
 from router.errors import TwilioError
 from router.model.webhook import WebhookSpec
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from tests.fixtures import running_sandbox
 from tests.promise import leaping
 from tests.promise.client import Client

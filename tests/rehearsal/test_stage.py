@@ -14,7 +14,8 @@ from router.model.call import ConversationRef, Identity
 from router.model.gateway import Message
 from router.model.webhook import AgentWebhooks, ScopedWebhook, WebhookSpec
 from router.rehearsal.stage import CONVERSATION, Stage, set_up
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from tests.kit import FOREIGN
 
 if TYPE_CHECKING:

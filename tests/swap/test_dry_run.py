@@ -12,7 +12,8 @@ from router.model.target import Target
 from router.model.webhook import WebhookSpec
 from router.swap.dry_run import Idle, ReadOnly
 from router.swap.passing import PassedOn
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from tests.hooks.kit import HANDOVER
 from tests.kit import BILLING, REFUNDS
 

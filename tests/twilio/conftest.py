@@ -9,7 +9,8 @@ import pytest
 
 from router.clock import Clock
 from router.model.call import ConversationRef
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from tests.twilio.stub import AC, CH, IS, Stub, serving_stub
 
 if TYPE_CHECKING:

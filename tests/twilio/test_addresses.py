@@ -7,7 +7,8 @@ import pytest
 from router.clock import Clock
 from router.errors import SettingsError, TwilioBusy, TwilioUncertain
 from router.twilio.account import Account
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.hosts import Hosts
 from router.twilio.transport import Limits, RequestRecord, Transport
 from tests.twilio.proxy import serving_proxy

@@ -9,7 +9,8 @@ import pytest
 from twilio.rest import Client
 
 from router.errors import SettingsError
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from tests.twilio.stub import (
     AC,
     EMPTY,

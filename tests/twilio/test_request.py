@@ -10,7 +10,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from router.errors import TwilioBusy, TwilioError, TwilioRefused, TwilioUncertain
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.transport import Limits
 from tests.oai import Description, descriptions_folder
 from tests.twilio.proxy import serving_proxy

@@ -153,7 +153,8 @@ def test_hosts_and_headers_are_the_sdks(edge: str, region: str, host: str, metho
 def test_no_more_of_the_sdk_is_imported_than_is_asked() -> None:
     """Its resources and its HTTP client cost time and memory at each start, and nothing of them is used."""
     code = (
-        "import sys; from router.twilio.gateway import Credentials, TwilioGateway;"
+        "import sys; from router.twilio.credentials import Credentials;"
+        " from router.twilio.gateway import TwilioGateway;"
         f" TwilioGateway(Credentials('{AC}', 't'));"
         " print([name for name in sys.modules if name.startswith(('aiohttp', 'twilio.rest.'))])"
     )

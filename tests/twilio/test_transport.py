@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.errors import TwilioBusy, TwilioRefused, TwilioUncertain
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.gateway import TwilioGateway
 from router.twilio.transport import Limits, RequestRecord
 from router.twilio.wire.answer import Answer
 from tests.twilio.stub import (
@@ -36,6 +36,7 @@ from tests.twilio.wire.talker import saying, talking
 if TYPE_CHECKING:
     from router.clock import Clock
     from router.model.call import ConversationRef
+    from router.twilio.credentials import Credentials
 
 
 async def test_an_answer_in_time_is_an_answer(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.errors import TwilioBusy
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.wire.answer import ConnectionCut, NotSent
 from router.twilio.wire.peer import Peer
 from tests.twilio.stub import AC

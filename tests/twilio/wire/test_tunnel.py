@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from router.errors import SettingsError
-from router.twilio.gateway import Credentials, TwilioGateway
+from router.twilio.credentials import Credentials
+from router.twilio.gateway import TwilioGateway
 from router.twilio.wire.answer import NotSent
 from router.twilio.wire.peer import Peer, Proxy
 from router.twilio.wire.tunnel import Tunnel
