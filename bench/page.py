@@ -22,9 +22,10 @@ def filled(text: str, parts: Mapping[str, str]) -> str:
     """Put each part between its markers, ``<!-- name -->`` and ``<!-- /name -->``; raises ValueError without them."""
     for name, part in parts.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
+        found = pattern.search(text)
+        if found is None:
             raise ValueError(f"the page has no place for {name!r}: it needs <!-- {name} --> and <!-- /{name} -->")
-        text = pattern.sub(lambda found, part=part: f"{found[1]}\n{part}\n{found[2]}", text)  # type: ignore[misc]
+        text = f"{text[: found.end(1)]}\n{part}\n{text[found.start(2) :]}"
     return text
 
 

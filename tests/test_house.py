@@ -14,6 +14,7 @@ import router
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "router").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").glob("*.py"))
+BENCH = sorted((ROOT / "bench").glob("*.py"))
 TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if "examples" not in path.parts)
 
 GROUND = {"router.errors", "router.clock", "router.model"}
@@ -193,7 +194,7 @@ def test_every_exemption_gives_its_reason() -> None:
     marks = re.compile(r"#\s*(?:noqa(?::\s*[A-Z0-9, ]+)?|type:\s*ignore(?:\[[\w, -]+\])?|pragma:\s*no cover)(.*)$")
     bare = [
         f"{name_of(path)}: {line.strip()}"
-        for path in (*MODULES, *PLUGINS)
+        for path in (*MODULES, *PLUGINS, *TESTS, *BENCH)
         for line in path.read_text().splitlines()
         if (match := marks.search(line)) and not re.search(r"\w{3}", match[1])
     ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 async def written(file: Path, *rows: Row) -> None:
     async with DurableLedger(f"sqlite:///{file}", this_process(), Clock()) as ledger:
         for row in rows:
-            await ledger.decide(row.conversation, lambda _there, row=row: (None, [row]))  # type: ignore[misc]
+            await ledger.decide(row.conversation, lambda _there, row=row: (None, [row]))  # type: ignore[misc]  # bound at once
 
 
 def finished() -> Row:

@@ -26,7 +26,7 @@ def test_sighup_reaches_only_workers_that_serve() -> None:
     before = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
     try:
         supervisor = object.__new__(Supervisor)  # the real one takes all signals of this process
-        supervisor.processes = [Worker(os.getpid(), is_up=False), Worker(os.getpid(), is_up=True)]  # type: ignore[list-item]
+        supervisor.processes = [Worker(os.getpid(), is_up=False), Worker(os.getpid(), is_up=True)]  # type: ignore[list-item]  # as much of one as is asked
         supervisor.handle_hup()
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -37,7 +37,7 @@ def test_sighup_reaches_only_workers_that_serve() -> None:
 def test_a_worker_that_could_not_start_is_a_refusal(exitcode: int | None) -> None:
     """Three is uvicorn's word for it; a worker that runs, or has ended well, is none."""
     supervisor = object.__new__(Supervisor)
-    supervisor.processes = [Ended(None), Ended(exitcode)]  # type: ignore[list-item]
+    supervisor.processes = [Ended(None), Ended(exitcode)]  # type: ignore[list-item]  # as much of one as is asked
     assert supervisor.is_refused == (exitcode == 3)
 
 

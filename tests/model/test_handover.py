@@ -27,7 +27,7 @@ def test_a_handover_cannot_be_changed_but_replaced() -> None:
     assert (other.flow, other.message, other.inputs) == ("FW2", "Later", HANDOVER.inputs)
     assert HANDOVER.flow == "FW1"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        HANDOVER.flow = "FW2"  # type: ignore[misc]
+        HANDOVER.flow = "FW2"  # type: ignore[misc]  # what must not be
 
 
 def test_a_handover_is_always_of_the_same_customer() -> None:
