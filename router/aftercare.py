@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from router import runs
 from router.case import Case
 from router.errors import NotAttached, TwilioError
+from router.ledger.journal import Journal
 from router.ledger.row import Duty, State
 from router.model.outcome import Answer, Outcome
 from router.model.tracing import REQUESTS
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.desk import Desk
-    from router.ledger.row import Journal, Row
+    from router.ledger.journal import Journal
+    from router.ledger.row import Row
     from router.model.execution import Executions
     from router.model.gateway import Gateway
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, look_who_answers, revise
+from router.ledger.journal import Journal
 from router.ledger.row import SOON, Duty
 from router.model.masking import veiled
 from router.model.tracing import REQUESTS
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.desk import Desk
-    from router.ledger.row import Journal, Row
+    from router.ledger.journal import Journal
+    from router.ledger.row import Row
     from router.model.outcome import Answer
     from router.model.webhook import ScopedWebhook
     from router.swap.execute import SwapFailed

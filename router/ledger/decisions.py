@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from router.errors import RowGone
-from router.ledger.row import Duty, Journal, Row, State, Taken
+from router.ledger.journal import Journal
+from router.ledger.row import Duty, Row, State, Taken
 from router.model.outcome import Outcome
 from router.model.sids import is_sid
 
@@ -105,7 +106,7 @@ def _gone_on_with(left: Row, called: datetime, holder: Holder, now: datetime) ->
     if left.duty is Duty.FINISH:
         return Recalled(left, certain=True), ()
     taken = left.taken if left.has_taken_over else Taken(left.id, left.duty)
-    journal = left.journal.with_doubts(left.flow).with_asked(left)
+    journal = _with_asked(left.journal.with_doubts(left.flow), left)
     way = left.way if left.way and left.way.since > called else None  # of the two wishes the newer one counts
     row = left.hold(holder, now, taken=taken, way=way, due=now, attempts=0, journal=journal)
     return Admitted(row), (row,)
@@ -282,7 +283,8 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
             journal = journal.with_doubts(*row.journal.doubts, *([row.flow] if unsure else []))
             if row.duty is Duty.HAND_BACK and not is_sid("FW", row.flow) and is_sid("FW", flow):
                 journal = journal.with_doubts(flow)  # the agent's webhook, put back for a target, may turn up late
-            journal = journal.with_asked(row).change(has_returned=journal.has_returned or _returns(row, flow))
+            has_returned = journal.has_returned or _returns(row, flow)
+            journal = _with_asked(journal, row).change(has_returned=has_returned)
         if row.is_open or row.state is State.ACCEPTED:
             before = (each for each in (row.flow, *row.journal.replaced) if each != flow)
             journal = journal.with_removed(*row.journal.removed).with_replaced(*before)
@@ -291,6 +293,15 @@ def _inherited(rows: Sequence[Row], flow: str) -> Journal:
         if row.state in (State.ACCEPTED, State.COMPLETED):
             break
     return journal
+
+
+def _with_asked(journal: Journal, row: Row) -> Journal:
+    """Note what may go on of a handover that was on its way back, or is back and looked at again."""
+    way, is_back = row.way, row.state is State.COMPLETED
+    asked = (*row.journal.runs, *(way.runs if way else ()), *(() if is_back else row.asking))
+    goes_on = way is not None and (bool(way.runs) or not is_back)
+    is_asked_back = journal.is_asked_back or row.journal.is_asked_back or goes_on
+    return journal.change(runs=tuple(dict.fromkeys((*journal.runs, *asked))), is_asked_back=is_asked_back)
 
 
 def _returns(row: Row, flow: str) -> bool:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from router.ledger.journal import Journal
 from router.model.call import ConversationRef
 from router.model.masking import veiled
 from router.model.outcome import Answer, Outcome
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from router.ledger.ledger import Holder
     from router.ledger.news import News
-    from router.model.webhook import ScopedWebhook
 
 SOON: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before each attempt at what is owed; the last stands for all that follow: it is tried until it is done."""
@@ -78,67 +78,6 @@ class Way:
     execution: str = ""
     is_paved: bool = False
     runs: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Journal(Value):
-    """What must be known to undo a swap, written before the change that makes it necessary.
-
-    ``present`` were there at the beginning; ``removed`` are the agent's webhooks that were taken away, by this handover
-    or by an earlier one that it followed; ``doubts`` are flows that a request without an answer may still attach.
-    ``replaced`` are flows that answered before it, and ``since`` from when on; ``runs`` are executions from before, by
-    flow and SID, that may still take a webhook, or bring one, when they end: soon where it ``is_asked_back``. Then the
-    conversation was on its way back, or just back, and what was asked of Twilio for that may take effect late, too.
-    ``begun`` are the SIDs of what plugins' targets began, the latest last. The flow ``has_returned`` where a target
-    took its place for a while: its webhook was removed then, and an execution from before may put that back.
-    """
-
-    present: tuple[ScopedWebhook, ...] = ()
-    removed: tuple[ScopedWebhook, ...] = ()
-    doubts: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    since: datetime | None = None
-    runs: tuple[tuple[str, str], ...] = ()
-    is_asked_back: bool = False
-    begun: tuple[str, ...] = ()
-    has_returned: bool = False
-
-    def seen(self, present: tuple[ScopedWebhook, ...]) -> Self:
-        """Note what was there at the beginning."""
-        return self.change(present=present) if present else self
-
-    def with_removed(self, *webhooks: ScopedWebhook) -> Self:
-        """Note webhooks that are, or will be, taken away; one that leads where a known one leads is the same."""
-        known = {_leads(webhook) for webhook in self.removed}
-        new = [webhook for webhook in webhooks if _leads(webhook) not in known]
-        return self.change(removed=(*self.removed, *new)) if new else self
-
-    def with_doubts(self, *flows: str) -> Self:
-        """Note flows that may still be attached late."""
-        return self.change(doubts=tuple(dict.fromkeys((*self.doubts, *flows)))) if flows else self
-
-    def with_replaced(self, *flows: str) -> Self:
-        """Note flows that answer no more, and may have executions that run."""
-        if not flows:
-            return self
-        return self.change(replaced=tuple(dict.fromkeys((*self.replaced, *flows))))
-
-    def with_begun(self, *webhooks: ScopedWebhook) -> Self:
-        """Note what plugins' targets began."""
-        sids = [webhook.sid for webhook in webhooks if webhook.spec.is_begun]
-        if not sids:
-            return self
-        return self.change(begun=tuple(dict.fromkeys((*self.begun, *sids))))
-
-    def with_asked(self, row: Row) -> Self:
-        """Note what may go on of a handover that was on its way back, or is back and looked at again."""
-        way = row.way
-        asked = (*row.journal.runs, *(way.runs if way else ()), *(() if row.state is State.COMPLETED else row.asking))
-        is_asked_back = row.journal.is_asked_back or (
-            way is not None and (row.state is not State.COMPLETED or way.runs)
-        )
-        runs = tuple(dict.fromkeys((*self.runs, *asked)))
-        return self.change(runs=runs, is_asked_back=self.is_asked_back or bool(is_asked_back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +268,3 @@ class Row(Value):
 
     def _free(self, now: datetime, **changes: Any) -> Self:
         return self.change(owner="", lease=None, updated=now, **changes)
-
-
-def _leads(webhook: ScopedWebhook) -> tuple[str, str, str, bool]:
-    return webhook.spec.target, webhook.spec.flow, webhook.spec.url, webhook.spec.hears_messages

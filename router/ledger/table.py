@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Column, Index, Integer, MetaData, Table, literal_column, text
 
 from router.ledger.column_types import Kept, KeptIfAny, Moment, Words
+from router.ledger.journal import Journal
 from router.ledger.news import News
-from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.ledger.row import Duty, Row, State, Taken, Way
 from router.model.json_text import parsed, written
 from router.model.webhook import ScopedWebhook, WebhookSpec
 

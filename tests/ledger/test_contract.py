@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from router.errors import LedgerError
+from router.ledger.journal import Journal
 from router.ledger.ledger import Figures, Filter
 from router.ledger.news import IN_HAND, News
-from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.ledger.row import Duty, Row, State, Taken, Way
 from router.model.webhook import ScopedWebhook, WebhookSpec
 from tests.ledger.kit import NOW, AnyLedger, a_row, after, an_open_row, fill, keep, see, some_news
 

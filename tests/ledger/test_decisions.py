@@ -22,8 +22,9 @@ from router.ledger.decisions import (
     look_who_answers,
     revise,
 )
+from router.ledger.journal import Journal
 from router.ledger.ledger import Holder
-from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.ledger.row import Duty, Row, State, Taken, Way
 from router.model.outcome import Answer, Outcome
 from router.model.routes import Limits
 from router.model.webhook import ScopedWebhook, WebhookSpec

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from router.ledger.decisions import Admitted, Held, Recalled, TooMany, accept, admit, ask_back, give_up, go_on_later
+from router.ledger.journal import Journal
 from router.ledger.ledger import Holder
-from router.ledger.row import Duty, Journal, Row, State, Way
+from router.ledger.row import Duty, Row, State, Way
 from router.model.outcome import Answer, Outcome
 from router.model.routes import Limits
 from router.model.webhook import ScopedWebhook, WebhookSpec

@@ -7,18 +7,15 @@ from typing import Any
 
 import pytest
 
+from router.ledger.journal import Journal
 from router.ledger.ledger import Holder
-from router.ledger.row import LOOKS, SOON, Duty, Journal, Row, State, Way
+from router.ledger.row import LOOKS, SOON, Duty, Row, State, Way
 from router.model.call import ConversationRef
 from router.model.outcome import Answer, Outcome
-from router.model.webhook import ScopedWebhook, WebhookSpec
 from tests.ledger.kit import NOW, a_row, after, an_open_row
 
 US = Holder("us", lease=10)
 FLOW = "FW" + "1" * 32
-AGENT = ScopedWebhook("WH1", WebhookSpec("webhook", "https://agent.example/in", "POST"))
-AGENT_AGAIN = ScopedWebhook("WH2", WebhookSpec("webhook", "https://agent.example/in", "post", ("onMessageAdded",)))
-LOGGER = ScopedWebhook("WH3", WebhookSpec("webhook", "https://logs.example/in"))
 HANDED = Answer(Outcome.HANDED_OVER, "Done.", "HO1", "/t", "refund", FLOW, "a detail")
 FAILED = Answer(Outcome.FAILED, "It did not work.", "HO1", "/t", "refund", FLOW, "code 50361")
 
@@ -158,26 +155,6 @@ def test_closed_twice_it_was_finished_once() -> None:
     """When it ended stays, and what it had taken over is forgotten."""
     row = held(finished=after(1)).close(after(5))
     assert (row.finished, row.taken, row.due, row.attempts, row.looks) == (after(1), None, None, 0, 0)
-
-
-def test_a_journal_keeps_each_webhook_once() -> None:
-    """A webhook that came back under another SID, worded differently, is the same where it leads to the same."""
-    journal = Journal().with_removed(AGENT).with_removed(AGENT_AGAIN, LOGGER)
-    assert journal.removed == (AGENT, LOGGER)
-    assert journal.with_removed() == journal
-
-
-def test_a_journal_keeps_each_doubt_once() -> None:
-    """In the order in which they came up."""
-    assert Journal(doubts=("b",)).with_doubts("a", "b", "a").doubts == ("b", "a")
-
-
-def test_a_journal_keeps_what_was_there_at_the_beginning() -> None:
-    """Nothing seen is no news; what is seen replaces what was."""
-    journal = Journal().seen((AGENT,))
-    assert journal.present == (AGENT,)
-    assert journal.seen(()) == journal
-    assert journal.seen((LOGGER,)).present == (LOGGER,)
 
 
 def test_a_way_is_paved_once() -> None:

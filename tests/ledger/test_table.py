@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
+from router.ledger.journal import Journal
 from router.ledger.news import News
-from router.ledger.row import Duty, Journal, Row, State, Taken, Way
+from router.ledger.row import Duty, Row, State, Taken, Way
 from router.ledger.table import handovers, row_of, values_of
 from router.model.webhook import ScopedWebhook, WebhookSpec
 from tests.ledger.kit import NOW, a_row
