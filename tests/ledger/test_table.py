@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
@@ -13,7 +13,6 @@ from router.ledger.news import News
 from router.ledger.row import Duty, Row, State, Taken, Way
 from router.ledger.table import handovers, row_of, values_of
 from router.model.webhook import ScopedWebhook, WebhookSpec
-from tests.ledger.kit import NOW, a_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -97,19 +96,3 @@ def test_any_row_comes_back_as_it_was(connection: Connection) -> None:
             savepoint.rollback()
 
     hold()
-
-
-def test_what_no_database_keeps_is_replaced(connection: Connection) -> None:
-    """A model may send NUL or half a surrogate pair; its handover is kept all the same."""
-    connection.execute(insert(handovers), values_of(a_row(message="a\0b\ud800ä", reason="a\0b")))
-    kept = row_of(connection.execute(select(handovers)).mappings().one())
-    assert (kept.message, kept.reason) == ("a\ufffdb?ä", "a\ufffdb")
-
-
-def test_times_of_any_zone_are_kept_in_utc(connection: Connection) -> None:
-    """A time that comes with another zone is the same moment afterwards."""
-    there = NOW.astimezone(timezone(timedelta(hours=5)))
-    connection.execute(insert(handovers), values_of(a_row(created=there)))
-    (created,) = connection.execute(select(handovers.c.created)).one()
-    assert created == NOW
-    assert created.tzinfo is UTC
