@@ -132,7 +132,9 @@ def changed_columns(before: Row, row: Row) -> tuple[str, ...]:
     """Name the columns in which ``row`` stands otherwise than ``before`` did, in the table's order."""
     was = vars(before)
     fields = [name for name, value in vars(row).items() if value is not was[name] and value != was[name]]
-    return (*fields, *NEWS[1:]) if fields and fields[-1] == NEWS[0] else tuple(fields)
+    if NEWS[0] in fields:
+        fields += NEWS[1:]  # which tell of them
+    return tuple(fields)
 
 
 def row_of(values: Mapping[Any, Any]) -> Row:
