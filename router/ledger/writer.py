@@ -122,7 +122,8 @@ class Writer:
         ``order``: processes that lock the same things in the same order do not wait for each other in a circle.
         Raises LedgerError where the database fails, and what ``work`` raises itself.
         """
-        return await self._ask(work, order)  # type: ignore[no-any-return]  # a future of Any, made for this job
+        result: Result = await self._ask(work, order)
+        return result
 
     def decide(self, decision: Decision) -> asyncio.Future[tuple[Any, Sequence[Row]]]:
         """Make a decision as ``run`` runs work, together with those that come with it, in the conversations' order."""
@@ -245,12 +246,14 @@ class Writer:
             transaction.enter_context(self._script.transaction(connection))
             if self.fault:
                 self._proof(connection)
-            for is_decision, some in groupby(jobs, key=_is_decision):
-                self._attempt(connection, is_decision, list(some))
+            for _, alike in groupby(jobs, key=_is_decision):
+                self._attempt(connection, list(alike))
             return transaction.pop_all()
 
-    def _attempt(self, connection: Connection, is_decision: bool, jobs: list[_Job]) -> None:  # noqa: FBT001 - what all of them are
+    def _attempt(self, connection: Connection, jobs: list[_Job]) -> None:
+        """Run jobs that are all decisions, which are made together, or all other work; raises _Spoilt."""
         works: list[Any] = [job.work for job in jobs]
+        is_decision = isinstance(works[0], Decision)
         try:
             made = self._script.decide(connection, works) if is_decision else [work(connection) for work in works]
         except Exception as error:
