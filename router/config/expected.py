@@ -23,12 +23,22 @@ def remedy_at(trail: Trail, word: str) -> str:
     schema = _schema_at(trail)
     if "enum" in schema:
         return f"expected {either([choice for choice in schema['enum'] if choice])}"
-    kinds = schema.get("type", ())
-    if is_a("", [kinds] if isinstance(kinds, str) else kinds):
+    if is_a("", _kinds(schema)):
         if re.search(schema.get("pattern", ""), word):
             return "put it into quotes"
         return f"expected a text such as {schema['examples'][0]}"
     return ""
+
+
+def may_stand_at(trail: Trail, value: Any) -> bool:
+    """Say whether ``value`` is of a type that the grammar wants at ``trail``; of a choice, that is not looked at."""
+    schema = _schema_at(trail)
+    return "type" not in schema or is_a(value, _kinds(schema))
+
+
+def _kinds(schema: dict[str, Any]) -> list[str]:
+    kinds = schema.get("type", [])
+    return [kinds] if isinstance(kinds, str) else kinds
 
 
 def _schema_at(trail: Trail) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from router.config.scalars import AmbiguousScalar, meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from router.config.document import Trail
 
@@ -52,6 +52,16 @@ def misplaced(key: str, trail: Trail) -> str:
     if not home and trail[:-1] == ("plugins",):  # an entry of the list
         return "; what a plugin itself is to know stands under 'config'"
     return f"; that belongs to {home}: look at how far it is indented" if home else ""
+
+
+def one_off(key: str, known: Iterable[str]) -> str:
+    """Give the one of ``known`` that ``key`` differs from by one letter: too many, missing or another; or nothing."""
+    for each in known:
+        differing = (index for index, (one, other) in enumerate(zip(key, each, strict=False)) if one != other)
+        same = next(differing, min(len(key), len(each)))
+        if each[same:] == key[same + 1 :] or each[same + 1 :] in (key[same:], key[same + 1 :]):
+            return each
+    return ""
 
 
 def remedy_for(trail: Trail, found: Any, kinds: Sequence[str]) -> str:

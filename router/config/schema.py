@@ -14,7 +14,8 @@ from referencing import Registry
 
 from router import bundled
 from router.config.document import at
-from router.config.remedies import is_a, misplaced, remedy_for
+from router.config.expected import may_stand_at
+from router.config.remedies import is_a, misplaced, one_off, remedy_for
 from router.config.scalars import AmbiguousScalar, meaning
 from router.config.validation import Validation
 from router.config.wording import about_sid, described, either, is_telling, named, quoted, shown
@@ -175,7 +176,7 @@ class Judge:
             if key in known or trail in document.spoilt or any(re.search(pattern, key) for pattern in patterns):
                 continue
             document.spoilt.add(trail)
-            guess = "" if self._code else _cut_off(document, error, key) or misplaced(key, error.trail)
+            guess = "" if self._code else _cut_off(document, error, key) or _meant(error, key)
             guess = guess or self._faults.near(key, known) or f"; it may have: {', '.join(known) or 'nothing'}"
             title = "such a key" if is_telling(trail) and not _NAME.fullmatch(key) else f"key {quoted(key)}"
             message = f"{self._name(error.trail)} has no {title}{guess}"
@@ -243,6 +244,13 @@ def _cut_off(document: Document, error: _Violation, key: str) -> str:
     is_text = error.found[key] is None and " " in key and isinstance(at(document.data, before), str)
     is_cut = is_text and document.key(before).line == document.key((*error.trail, key)).line
     return "; within { } a text with a comma in it needs quotes" if is_cut else ""
+
+
+def _meant(error: _Violation, key: str) -> str:
+    """Guess what was meant by a key: one beside it with a letter amiss, if that may have such a value, else a place."""
+    near = one_off(key, error.schema.get("properties", {}))
+    is_slip = near and may_stand_at((*error.trail, near), error.found[key])
+    return f"; did you mean {quoted(near)}?" if is_slip else misplaced(key, error.trail)
 
 
 def _convert(document: Document, error: _Violation) -> bool:

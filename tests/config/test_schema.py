@@ -161,6 +161,14 @@ HINTS = {
     "include: x": "; put it into brackets: [...]",
     "include: -x": "; a space is missing behind the dash",
     "/a: {}": "; a tool's path belongs under 'tools', one level below it",
+    "flow: x": "; that belongs to a tool or an intent: look at how far it is indented",
+    "flow: {x: y}": "; did you mean 'flows'?",
+    "tool: {/a: {flow: x}}": "; did you mean 'tools'?",
+    "tool: /a": "; that belongs to 'call' of a test: look at how far it is indented",
+    "tests: [{tools: /a}]": "; that belongs to the top of the file: look at how far it is indented",
+    "tests: [{name: a, call: {tools: /a}}]": "; did you mean 'tool'?",
+    "tools: {/a: {intents: {x: {flows: x}}}}": "; did you mean 'flow'?",
+    "tools: {/a: {intents: {x: {flows: {x: y}}}}}": "to the top of the file: look at how far it is indented",
     "aliases: []": "; that belongs to an intent: look at how far it is indented",
 }
 
