@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.config.document import ROOT, Document, Origin, Trail
 from router.config.files import Unreadable, contents
-from router.config.wording import quoted
+from router.config.wording import is_telling, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,9 @@ _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SLIP: Final = re.compile(r"([Ee][Nn][Vv][:.])?([A-Za-z_][A-Za-z0-9_]*)")
 """What a reference was meant to be: a variable by its name, with or without something like ``env:`` before it."""
+
+_VARIABLE: Final = re.compile(r"\$\{(?:[Ee][Nn][Vv][:.])?[A-Z_][A-Z0-9_]*(?:[^A-Za-z0-9_{}][^{}]*)?\}")
+"""A text that is a slip for a variable from begin to end, named as variables are: its name is no part of a secret."""
 
 _FORMS: Final = "${env:NAME}, ${env:NAME:-default} and ${file:PATH}; a plain ${ is written $${"
 
@@ -63,13 +66,14 @@ class Interpolation:
         place = document.value(trail)
         values = {"$${": "${"}
         origins: list[Origin] = []
+        is_secret = is_telling(trail) and not _VARIABLE.fullmatch(text)
         for found in _REFERENCE.finditer(text):
             reference = found.group()
             if reference in values:
                 continue
             values[reference] = ""
             try:
-                values[reference], origin = self._look_up(found, Path(place.file).parent)
+                values[reference], origin = self._look_up(found, Path(place.file).parent, is_secret=is_secret)
                 origins.append(origin)
             except _Missing as missing:
                 self._faults.error(place, missing.code, str(missing))
@@ -85,20 +89,20 @@ class Interpolation:
             return ""
         return _REFERENCE.sub(lambda found: values[found.group()], text)
 
-    def _look_up(self, found: re.Match[str], directory: Path) -> tuple[str, Origin]:
+    def _look_up(self, found: re.Match[str], directory: Path, *, is_secret: bool) -> tuple[str, Origin]:
         kind, colon, rest = (found.group(1) or "").partition(":")
         if kind == "env" and colon:
-            return self._variable(rest)
+            return self._variable(rest, is_secret=is_secret)
         if kind == "file" and rest:
             return self._file(rest, directory), Origin(f"${{file:{rest}}}")
         if found.group(1) is None:
             raise _Missing("reference-unknown", f"no '}}' closes the '${{' in this text; there are {_FORMS}")
-        raise _Missing("reference-unknown", _about_unknown(found.group(1)))
+        raise _Missing("reference-unknown", _about_unknown(found.group(1), is_secret=is_secret))
 
-    def _variable(self, text: str) -> tuple[str, Origin]:
+    def _variable(self, text: str, *, is_secret: bool) -> tuple[str, Origin]:
         name, dash, default = text.partition(":-")
         if not _NAME.fullmatch(name):
-            raise _Missing("reference-unknown", _about_name(text))
+            raise _Missing("reference-unknown", _about_name(text, is_secret=is_secret))
         value = self._environ.get(name)
         if dash and not value:
             return default, Origin(f"${{env:{name}}}", is_default=True)
@@ -120,19 +124,19 @@ class Interpolation:
         return text.removesuffix("\n").removesuffix("\r")
 
 
-def _about_name(text: str) -> str:
-    """Say why ``${env:TEXT}`` names no variable; what follows the name may be a secret, and is not repeated."""
+def _about_name(text: str, *, is_secret: bool) -> str:
+    """Say why ``${env:TEXT}`` names no variable; what follows the name, or all of it, may be a secret: not repeated."""
     name = _NAME.match(text)
-    if name is None:
+    if name is None or is_secret:
         return f"'${{env:…}}' names no variable; there are {_FORMS}"
     remedy = f"a name has letters, digits and '_', and a default is written ${{env:{name[0]}:-default}}"
     return f"{quoted(f'${{env:{name[0]}…}}')} names no variable; {remedy}"
 
 
-def _about_unknown(text: str) -> str:
-    """Say what was probably meant by ``${TEXT}``; what follows the name in it is not repeated."""
+def _about_unknown(text: str, *, is_secret: bool) -> str:
+    """Say what was probably meant by ``${TEXT}``; what follows the name, or all that ``is_secret``, is not repeated."""
     slip = _SLIP.match(text)
-    if slip is None:
+    if slip is None or is_secret:
         return f"'${{…}}' refers to nothing; there are {_FORMS}"
     name, rest = slip[2], text[slip.end() :]
     shown = quoted(f"${{{slip[0]}{'…' if rest else ''}}}")

@@ -100,6 +100,27 @@ def test_a_literal_secret_is_not_shown_either(tmp_path: Path) -> None:
     assert not any("4711" in fault.message or "true" in fault.message for fault in told)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    ["pa55${w0rd}xx", "${w0rd}", "${env:w0rd xx}", "a${env.W0RD}", "A${W0RD:-xx}", "${W0RD}${pa55}", "a${W0RD"],
+)
+def test_a_secret_with_something_like_a_reference_in_it_is_not_shown(secret: str, tmp_path: Path) -> None:
+    """Neither the name nor a guess stands in the message: both may be a part of what is secret."""
+    for key in (f"auth: [secret: '{secret}']", f"plugins: [{{use: x, config: {{api_token: '{secret}'}}}}]"):
+        told = [each for each in faults(write(tmp_path, f"version: 1\n{key}\n")) if each.code == "reference-unknown"]
+        assert told
+        assert not any(part in each.message.lower() for part in ("w0rd", "pa55", "xx") for each in told)
+
+
+@pytest.mark.parametrize("slip", ["${THE_SECRET}", "${ENV:THE_SECRET}", "${THE_SECRET:-xx}"])
+def test_a_secret_that_is_a_slip_for_a_variable_is_told_what_was_meant(slip: str, tmp_path: Path) -> None:
+    """A text that is such a reference and nothing else is no secret; a default in it still may be."""
+    found = faults(write(tmp_path, f"version: 1\nauth: [secret: '{slip}']\n"))
+    (told,) = (each for each in found if each.code == "reference-unknown")
+    assert "did you mean ${env:THE_SECRET" in told.message
+    assert "xx" not in told.message
+
+
 def test_references_may_stand_for_so_much_and_no_more(tmp_path: Path) -> None:
     """A large file that is referred to again and again is a fault where the sum gets too large, not a full memory."""
     (tmp_path / "large.txt").write_text("x" * 4_000_000)
