@@ -31,7 +31,8 @@ class Targets:
 def register_targets(review: Review, found: Discovery, host: PluginHost, uses: Sequence[PluginUse]) -> Targets:
     """Let the plugins of ``host`` register their targets, each by the config of its own entry in ``uses``."""
     indices = {entry.name: entry.index for entry in reversed(entries(review))}
-    are_all = not (review.document.hides_fault(("plugins",)) or ("plugins",) in review.document.unfinished)
+    uncertain = review.is_told(("plugins",)) or ("plugins",) in review.document.unfinished
+    are_all = not uncertain and len(entries(review)) == len(review.data.get("plugins", ()))  # else one has no name
     sound: list[PluginUse] = []
     for entry, use in zip(entries(review), uses, strict=True):
         plugin = found.plugins.get(entry.name)
@@ -39,6 +40,7 @@ def register_targets(review: Review, found: Discovery, host: PluginHost, uses: S
             are_all = False
         elif indices[entry.name] == entry.index:
             sound.append(use)
+            are_all &= not (_HOOK in plugin.hooks and review.document.hides_fault(("plugins", entry.index)))
     registered, failures = host.targets(sound)
     for failure in failures:
         message = f"the plugin '{failure.plugin}' cannot register its targets: {failure.reason}"

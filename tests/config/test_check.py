@@ -45,6 +45,18 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
     assert (told.exit_code, json.loads(told.output)) == (0, {"diagnostics": []})
 
 
+def test_one_run_tells_all_faults_of_an_entry(tmp_path: Path) -> None:
+    """What is wrong by itself hides none of the names beside it that mean nothing, in a tool, a sentence or a test."""
+    tools = 'tools:\n  /a: {flow: refnds, foo: 1}\n  /b: {flow: billing, messages: {success: "{x}", failre: y}}\n'
+    tests = "tests: [{name: x, call: {tool: /c, bdy: {}}, expect: {flow: nono, out: 2}}]\n"
+    write(tmp_path, HEAD + tools + tests)
+    told = CliRunner().invoke(command, ["--format", "json", "routes.yaml"])
+    assert [each["code"] for each in json.loads(told.output)["diagnostics"]] == [
+        *("flow-unknown", "key-unknown", "placeholder-unknown", "key-unknown"),
+        *("tool-unknown", "key-unknown", "flow-unknown", "key-unknown"),
+    ]
+
+
 def test_github_shows_faults_at_their_lines(tmp_path: Path) -> None:
     """``--format github`` prints a workflow command a fault, and nothing else."""
     write(tmp_path, BAD)

@@ -105,6 +105,22 @@ def test_a_plugin_at_fault_hides_what_it_might_register(tmp_path: Path, use: str
     assert code in only
 
 
+@pytest.mark.parametrize(
+    ("use", "codes"),
+    [
+        ("{use: audit, on_eror: stop}", {"key-unknown", "flow-unknown"}),
+        ("{use: audit, on_error: [], config: 1}", {"type-wrong", "value-wrong", "flow-unknown"}),
+        ("{use: desk, name: [human], config: {names: []}}", {"key-unknown"}),
+        ("{config: {names: [human]}}", {"key-missing"}),
+        ("desk", {"type-wrong"}),
+    ],
+)
+def test_a_plugin_without_targets_hides_nothing(tmp_path: Path, use: str, codes: set[str]) -> None:
+    """A flow that nobody knows is told beside the fault of such a plugin, but not where a target may be lost in it."""
+    found = told(tmp_path, f"{HEAD}plugins: [{use}]\n{HUMAN}")
+    assert {each.split(": ")[1] for each in found} == codes
+
+
 def test_what_a_plugin_registers_it_makes_of_its_entry_alone(tmp_path: Path) -> None:
     """What a route lays over the config comes too late: the entry must be whole by itself."""
     route = TOOLS.replace("{flow: billing}", "{flow: billing, plugins: {desk: {names: [human]}}}")
