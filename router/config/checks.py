@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from router.config.config_flows import flows_in_configs
+from router.config.fragments import about_fragment
 from router.config.inheritance import levels
+from router.config.tools import meant_path
 from router.config.wording import about_sid, quoted
 from router.model.messages import LONGEST, is_known_placeholder, placeholders
 from router.model.sids import is_sid
@@ -116,8 +118,9 @@ def check_auth(review: Review) -> None:
     if review.is_told(("auth",)) or review.may_lack(("auth", "more")):
         return
     if not review.document.data.get("auth"):
-        remedy = "add 'auth:' with '- twilio_signature', or with '- secret: ${env:HANDOVER_SECRET}'"
-        review.key_error(("auth",), "auth-missing", f"no auth at all: the server refuses to start; {remedy}")
+        remedy = "; add 'auth:' with '- twilio_signature', or with '- secret: ${env:HANDOVER_SECRET}'"
+        remedy = about_fragment(review.document.data) or remedy
+        review.key_error(("auth",), "auth-missing", f"no auth at all: the server refuses to start{remedy}")
         return
     is_empty = True
     for index, proof in review.entries("auth"):
@@ -144,11 +147,11 @@ def check_tests(review: Review) -> None:
     tools = review.document.data.get("tools")
     if not isinstance(tools, dict) or not tools:
         return  # that is told already
+    paths = {*tools, *map(meant_path, tools)}  # those that lack their '/' are told
     for index, test in review.entries("tests"):
         path = test.get("call", {}).get("tool")
         trail: Trail = ("tests", index, "call", "tool")
-        is_there = path is None or path in tools or path.removeprefix("/") in tools  # which is told to lack its '/'
-        if not (is_there or review.may_lack(("tools", path))):
+        if not (path is None or path in paths or review.may_lack(("tools", path))):
             guess = review.near(trail, path, tools)
             message = f"{review.name(trail[:2])} calls {review.shown(trail, path)}, which is not in 'tools'{guess}"
             review.error(trail, "tool-unknown", message)

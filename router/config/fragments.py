@@ -11,7 +11,7 @@ from router.config.files import matching
 from router.config.wording import kind, named, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from router.config.faults import Faults
     from router.config.reading import Reader
@@ -25,6 +25,12 @@ MOST_PATTERNS: Final = 100
 
 _SECTIONS: Final[dict[str, type[Any]]] = {"flows": dict, "tools": dict, "tests": list}
 """What a fragment may hold."""
+
+
+def about_fragment(data: Mapping[str, Any]) -> str:
+    """Say what to do with a file that has nothing but what a fragment may hold; nothing where it has more."""
+    is_fragment = bool(data) and data.keys() <= _SECTIONS.keys()
+    return "; this looks like a fragment of another file: check that one, which includes it" if is_fragment else ""
 
 
 class Inclusion:
@@ -117,6 +123,8 @@ class Inclusion:
             if section not in _SECTIONS:
                 message = f"a fragment has no key {quoted(section)}; it may have: {', '.join(_SECTIONS)}"
                 self._faults.error(fragment.key(trail), "include-key", message)
+            elif not isinstance(value, _SECTIONS[section]) and fragment.is_spoilt(trail):
+                self._document.unfinished.add(trail)  # what stood there is emptied, and that is told
             elif not isinstance(value, _SECTIONS[section]):
                 message = f"{named(trail)} is a {kind(value)}, expected a {kind(_SECTIONS[section]())}"
                 self._faults.error(fragment.value(trail), "type-wrong", message)

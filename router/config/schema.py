@@ -15,6 +15,7 @@ from referencing import Registry
 from router import bundled
 from router.config.document import at
 from router.config.expected import may_stand_at
+from router.config.fragments import about_fragment
 from router.config.remedies import is_a, misplaced, one_off, remedy_for
 from router.config.scalars import AmbiguousScalar, meaning
 from router.config.validation import Validation
@@ -190,7 +191,8 @@ class Judge:
             document.spoilt.add(trail)
             examples = error.schema.get("properties", {}).get(key, {}).get("examples", [None])
             example = "" if isinstance(examples[0], dict | list | None) else f"; for example {key}: {examples[0]}"
-            message = f"{self._name(error.trail)} lacks {quoted(key)}{example}"
+            hint = "" if self._code or error.trail else about_fragment(error.found)
+            message = f"{self._name(error.trail)} lacks {quoted(key)}{hint or example}"
             place = document.keys.get(trail) or document.key(error.trail)  # a layer of a config may have removed it
             self._error(place, "key-missing", message)
 

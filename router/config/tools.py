@@ -20,6 +20,15 @@ RESERVED: Final = ("/-", "/plugins", "/healthz", "/readyz", "/metrics")
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
 
 
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*(/[^?#]*)")
+
+
+def meant_path(path: str) -> str:
+    """Give the path that was probably meant by one that does not begin with ``/``: of a URL its own path."""
+    url = _URL.match(path)
+    return url[1] if url else f"/{path.removeprefix('/')}"
+
+
 def check_tools(review: Review) -> None:
     """There must be a tool, each on a path of its own, and each must lead somewhere."""
     tools = review.data.get("tools", {})
@@ -41,9 +50,8 @@ def _check_path(review: Review, path: str, taken: dict[str, str]) -> None:
     trail: Trail = ("tools", path)
     steps = path.split("/")
     if not path.startswith("/"):
-        review.key_error(
-            trail, "path-wrong", f"the path {quoted(path)} does not begin with '/'; write {quoted('/' + path)}"
-        )
+        remedy = f"write {quoted(meant_path(path))}"
+        review.key_error(trail, "path-wrong", f"the path {quoted(path)} does not begin with '/'; {remedy}")
     elif "?" in path or "#" in path:
         remedy = "write the path alone; 'query' lists what the tool's URL may set"
         review.key_error(trail, "path-wrong", f"the path {quoted(path)} has more than a path in it; {remedy}")
