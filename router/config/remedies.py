@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jsonschema import Draft202012Validator
 
 from router.config.scalars import AmbiguousScalar, meaning
+from router.config.wording import is_telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,7 @@ _TIGHT: Final = re.compile(r"([\w-]+):[^\s:/]")
 """A key with its value right behind the colon, which makes the whole of it a text."""
 
 
+_WORD: Final = re.compile(r"[\w-]+")
 _ODD_SPACE: Final = re.compile(r"[\w-]+:([^\S ])")
 
 
@@ -88,17 +90,22 @@ def _for_list(found: Any) -> str:
 def _for_mapping(trail: Trail, found: Any) -> str:
     if isinstance(found, list):
         return "; write 'key: value', without a dash before it" if found else ""
-    if not isinstance(found, str):
-        return ""
-    colon = _about_colon(found)
+    colon = _about_colon(found) if isinstance(found, str) else ""
     if colon:
         return colon
     match trail:
         case ("tools", str(key)) | ("tools", _, "intents", str(key)):
-            return misplaced(key, trail[:-1])
+            return misplaced(key, trail[:-1]) or _such_as(trail, found)
         case ("plugins", int()):
             return "; write '- use: NAME'"
     return ""
+
+
+def _such_as(trail: Trail, found: Any) -> str:
+    """Show the least that a tool or an intent may be, with what was found for its flow where that is a name."""
+    is_name = isinstance(found, str) and _WORD.fullmatch(found) and not is_telling(trail)
+    own = ", or {} to take the tool's own flow" if found is None and "intents" in trail[2:] else ""
+    return f" such as {{flow: {found if is_name else 'NAME'}}}{own}"
 
 
 def _about_colon(text: str) -> str:
