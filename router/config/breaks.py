@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 _TIGHT: Final = re.compile(r"(?:- +)?([\w.-]+):[^\s:/]")
 """A key with its value right behind the colon."""
 
+_LIST: Final = re.compile(r"(?:auth|include|assistant_webhooks|aliases)\s*:\s*(?:#|$)")
+"""A key whose value is a list of words, none of which could be meant for a key without its colon."""
+
 _SPACES: Final = "\u00a0\u2002-\u200a\u202f\u205f\u3000"
 ODD: Final = re.compile(rf" *(?:- +)*(?:[{_SPACES}]|[{''.join(DASHES)}](?=[ {_SPACES}])|[\w.-]+:[{_SPACES}])")
 """The begin of a line up to a space or a dash, where they give it its form, that is none to YAML."""
+
+DEEPEST: Final = 40
+"""So many collections may stand in each other; the grammar itself needs less than ten."""
+
+TOO_DEEP: Final = f"more than {DEEPEST} lists and mappings stand in each other"
 
 _OPENING: Final = {"[": "]", "{": "}"}
 _MARKS_OF_YAML: Final = "@`%*&!|>"
@@ -51,6 +59,8 @@ def place_of(text: str, offset: int, file: str) -> Place:
 def explained(error: yaml.MarkedYAMLError, last: yaml.Event | None, text: str, file: str) -> Broken:
     """Say what is wrong where the parser broke off; ``last`` is the event before that."""
     found = _Break(error, last, text.splitlines(), file)
+    if found.says("maximum nesting depth"):  # libyaml reads ahead: it comes to its own limit before it tells of ours
+        return TooMuch(Place(file, found.mark[0] + 1, found.mark[1] + 1), "file-depth", TOO_DEEP)
     for explain in (_tab, _character, _quote, _bracket, _colon, _indentation, _beginning):
         broken = explain(found)
         if broken is not None:
@@ -183,7 +193,19 @@ def _missing_colon(found: _Break, line: int, column: int) -> Broken:
         return found.at(line, column + tight.end(1), "yaml-colon", message)
     if rest.startswith("-"):
         return found.at(line, column, "yaml-colon", "a space is missing behind this dash: '- ...'")
+    if _stands_in_list(found, line, column):
+        message = "a dash and a space are missing before this entry of the list: '- ...'"
+        return found.at(line, column, "yaml-colon", message)
     return found.at(line, column, "yaml-colon", "a colon is missing here: expected 'key: value' or 'key:'")
+
+
+def _stands_in_list(found: _Break, line: int, column: int) -> bool:
+    """Say whether the key above, which what stands here belongs to, is one whose entries have dashes."""
+    for text in reversed(found.lines[:line]):
+        bare = text.lstrip()
+        if bare and not bare.startswith("#") and len(text) - len(bare) < column:
+            return bool(_LIST.match(bare))
+    return False
 
 
 def _indentation(found: _Break) -> Broken | None:

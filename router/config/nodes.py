@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yaml import events
 
-from router.config.breaks import Broken, TooMuch, Unclosed
+from router.config.breaks import DEEPEST, TOO_DEEP, Broken, TooMuch, Unclosed
 from router.config.conflicts import without_conflicts
 from router.config.document import ROOT, Document, Trail
 from router.config.expected import remedy_at
@@ -22,9 +22,6 @@ from router.model.place import Place
 
 if TYPE_CHECKING:
     from router.config.faults import Faults
-
-DEEPEST: Final = 40
-"""So many collections may stand in each other; the grammar itself needs less than ten."""
 
 MOST_VALUES: Final = 120_000
 """So many values a file may have, counting what its aliases stand for."""
@@ -265,7 +262,7 @@ class _Composer:
 
     def _check_depth(self, place: Place, trail: Trail) -> None:
         if len(trail) > DEEPEST:
-            raise TooMuch(place, "file-depth", f"more than {DEEPEST} lists and mappings stand in each other")
+            raise TooMuch(place, "file-depth", TOO_DEEP)
 
     def _refuse_tag(self, place: Place, tag: str, trail: Trail = ROOT) -> None:
         name = tag.replace("tag:yaml.org,2002:", "!!")
