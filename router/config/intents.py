@@ -29,9 +29,11 @@ def check_intents(review: Review, path: str, tool: Mapping[str, Any]) -> None:
         owners.setdefault(wording, name)
     names = dict(owners)
     for name, intent in intents.items():
+        own: set[str] = set()
         for index, alias in enumerate(intent.get("aliases", [])):
             if alias is not None:
                 _check_alias(review, (*here, name, "aliases", index), alias, names, owners)
+                _check_use(review, (*here, name, "aliases", index), alias, own)
     _check_fallback(review, ("tools", path, "fallback"), tool.get("fallback"), intents)
     _check_flow(review, ("tools", path), tool, intents)
 
@@ -49,6 +51,18 @@ def _check_alias(review: Review, trail: Trail, alias: str, names: Mapping[str, s
     if trouble:
         title = f"the alias {review.shown(trail, alias)} of {review.name(trail[:4])}"
         review.error(trail, "intent-unclear", f"{title} {trouble}")
+
+
+def _check_use(review: Review, trail: Trail, alias: str, own: set[str]) -> None:
+    """An alias should add a wording to its intent; ``own`` has those of the aliases before it."""
+    wording = normalised(alias)
+    is_name = wording == normalised(str(trail[3]))
+    if wording and (is_name or wording in own):
+        title = f"the alias {review.shown(trail, alias)} of {review.name(trail[:4])}"
+        same = "the intent's own name" if is_name else "one before it"
+        message = f"{title} adds nothing: to a caller it is the same as {same}; remove it"
+        review.key_warning(trail, "alias-idle", message)
+    own.add(wording)
 
 
 def _check_fallback(review: Review, trail: Trail, fallback: str | None, intents: Mapping[str, Any]) -> None:
