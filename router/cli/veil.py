@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LONGEST: Final = 2_000
-"""Characters. In a longer line every word is hidden, as it takes too long to tell which one is secret."""
+"""Characters. What follows them in a line is hidden, as it takes too long to tell which word of it is secret."""
+
+_MARGIN: Final = 400
+"""So many characters before that are hidden too: an address among them may be cut off, and not be known for one."""
+
+_OPEN: Final = re.compile(r"\$\{[^{}]*$")
 
 _KEY: Final = re.compile(rf"(?:{SECRETIVE.pattern}|identity)[\w-]*[\"']?\s*[:=]\s*", re.IGNORECASE)
 _REFERENCE: Final = re.compile(
@@ -39,9 +44,14 @@ def veiled(line: str, *, is_secret: bool) -> str:
     """Put a star for each character that may be secret: of the whole line, or of what follows a telling key.
 
     References such as ``${env:NAME}`` stay; their defaults do not. Telephone numbers and mail addresses are hidden
-    wherever they stand, and so is what follows the name in a malformed reference. No character is added or removed.
+    wherever they stand, and so is what follows the name in a malformed reference. Of a very long line only the begin is
+    judged in this way, and all that follows is hidden. No character is added or removed.
     """
-    if is_secret or len(line) > LONGEST:
+    if len(line) > LONGEST and not is_secret:
+        known = _OPEN.sub("", line[:LONGEST])[: LONGEST - _MARGIN]
+        begin = veiled(line[:LONGEST], is_secret=False)[: len(known)]
+        return begin + veiled(line[len(known) :], is_secret=True)
+    if is_secret:
         return _SHOWN.sub(lambda found: found[1] or "*", line)
     key = _PROOFS.match(line) or _KEY.search(line)
     if key:

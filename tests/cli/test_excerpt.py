@@ -151,10 +151,33 @@ def test_no_secret_is_shown(before: str, data: st.DataObject) -> None:
         assert "hunter2" not in "\n".join(shown(text))
 
 
-def test_in_a_very_long_line_every_word_is_hidden() -> None:
-    """It would take too long to tell where a secret begins; the structure is shown."""
+def test_in_a_very_long_line_every_word_but_those_of_its_begin_is_hidden() -> None:
+    """It would take too long to tell where a secret begins; the structure is shown, also where all is secret."""
     line = "{a: b, " * LONGEST
-    assert set(veiled(line, is_secret=False)) == set("{*: ,")
+    text = veiled(line, is_secret=False)
+    assert len(text) == len(line)
+    assert text.startswith("{a: b, " * 200)
+    assert set(text[LONGEST - 400 :]) == set("{*: ,")
+    assert set(veiled(line, is_secret=True)) == set("{*: ,")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a: {secret: hunter2, hunter2: ",
+        "hunter2@hunter2.example, ",
+        "{b: ${HANDOVER:-hunter2 ",
+        "a: +49 30 901820, +4930901820 x ",
+    ],
+)
+@pytest.mark.parametrize("before", [0, LONGEST - 420, LONGEST - 20])
+def test_what_is_hidden_in_a_line_is_hidden_in_a_very_long_one(words: str, before: int) -> None:
+    """Neither a secret nor an address is shown where it is cut off, or where it is told only by what follows."""
+    line = "x " * (before // 2) + words + "y" * LONGEST * 2
+    text = veiled(line, is_secret=False)
+    assert len(text) == len(line)
+    assert "hunter2" not in text
+    assert "901820" not in text
 
 
 WORDS = ["auth:", "  - ", "secret: ", "tools:", "  /a:", "    flow: ", "hunter2", ": ", "- ", "# ", "返"]
