@@ -28,7 +28,9 @@ def test_it_is_the_hook_that_the_readme_names(hook: dict[str, Any]) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert f"hooks: [{{id: {hook['id']}}}]" in readme
-    assert f"rev: v{project['version']}" in readme
+    (revision,) = re.findall(rf"^    rev: v{project['version']} .*$", readme, re.MULTILINE)
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert ("no such tag yet" in revision) is (f"## {project['version']} (unreleased)" in changes)
     assert hook["entry"].split()[0] in project["scripts"]
     assert hook["language"] == "python"
 
