@@ -9,6 +9,7 @@ import re
 import pytest
 
 import router
+from router.bundled import PLUGINS
 from router.hooks import answers, caller, inspection, life, specs, threads
 from router.hooks.figures import RECENT, Figures
 from router.hooks.specs import API, ARGUMENTS, BACKGROUND, KINDS, Kind
@@ -52,6 +53,7 @@ BOUNDS = {
 }
 (LIFE,) = (block for block in blocks("text", INDEX) if "choose_intent" in block)
 MARK = "--> "
+BUNDLED = sorted(PLUGINS.glob("*.py"))
 each_hook = pytest.mark.parametrize("hook", KINDS)
 
 
@@ -145,6 +147,27 @@ def test_a_page_has_the_bounds_of_its_answer(hook: str, bounds: list[str]) -> No
 def test_the_public_names_are_just_those_that_are_documented() -> None:
     """What the rules list is what ``router`` offers."""
     assert list(rows(section(RULES, "The names"))) == router.__all__
+
+
+def test_each_bundled_plugin_is_listed() -> None:
+    """The first page has a row for each of them: its page's title, and the sentence with which that begins."""
+    table = rows(section(INDEX, "Those that come with the router"))
+    pages = [(path, (DOCS / f"{path.stem}.md").read_text("utf-8").splitlines()) for path in BUNDLED]
+    names = [path.stem.replace("_", "-") for path, _page in pages]
+    assert [page[0] for _path, page in pages] == [f"# {name}" for name in names]
+    assert table == {f"[`{name}`]({path.stem}.md)": [page[2]] for name, (path, page) in zip(names, pages, strict=True)}
+
+
+@each_hook
+def test_a_hook_has_a_plugin_to_look_at(hook: str) -> None:
+    """The plugins that its row names have the hook; it names one wherever a bundled one has it."""
+    having = {
+        path.stem for path in BUNDLED if re.search(rf"^(async )?def {hook}\(", path.read_text("utf-8"), re.MULTILINE)
+    }
+    cell = rows(INDEX)[f"[`{hook}`](hooks/{hook}.md)"][2]
+    named = set(re.findall(r"\]\((\w+)\.md\)", cell))
+    assert named <= having
+    assert bool(named) == bool(having) or cell == "all that are bundled"
 
 
 def test_each_field_of_a_handover_is_documented() -> None:
