@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from router import runs
-from router.case import Case
+from router.case import STAYS, Case
 from router.errors import NotAttached, TwilioError
 from router.ledger.journal import Journal
 from router.ledger.row import Duty, State
@@ -154,7 +154,7 @@ async def _tidy(case: Case, studio: Executions) -> Change:
     beside = is_asked_back and is_soon and bool(names or has_ended)
     is_watching = bool(row.journal.runs or names) and not (is_asked_back or row.journal.doubts)
     if not await _repair(case).tidy(again=is_asked_back, beside=beside, leave=is_watching):
-        return _retry
+        return _failed(STAYS)
     if beside and not names:
         return lambda row, now: row.outlived().look_again(now)
     if names:
@@ -246,10 +246,6 @@ def _complete(row: Row, now: datetime) -> Row:
 
 def _look_again(row: Row, now: datetime) -> Row:
     return row.look_again(now)
-
-
-def _retry(row: Row, now: datetime) -> Row:
-    return row.retry(now)
 
 
 def _failed(reason: str) -> Change:

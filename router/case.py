@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+STAYS: Final = "a webhook could not be removed that should be gone"
+"""Why tidying is tried again; what Twilio answered stands in its own log, under the names in ``requests``."""
+
 FRESH: Final = 2 / 3
 """While so much of its lease is left, as it was kept last, a row is ours without a look."""
 
@@ -164,7 +167,7 @@ class Case:
         """
         if self.is_ours:
             owed = () if self.row.way or self.row.journal.is_asked_back else await release()
-            step: Change = (lambda row, now: row.retry(now)) if owed else (lambda row, now: row.released(now))
+            step: Change = _stays if owed else (lambda row, now: row.released(now))
             await self.insist(partial(self.change, step, Duty.TIDY))
 
     async def insist(
@@ -222,3 +225,7 @@ class Case:
         if (self.row.is_open and not self.row.owner) or any(turn.row.news for turn in turns):
             self.desk.owed.set()
         return turns
+
+
+def _stays(row: Row, now: datetime) -> Row:
+    return row.retry(now).change(reason=STAYS)

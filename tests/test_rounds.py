@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from router.case import STAYS
 from router.hand_back import hand_back
 from router.handover import hand_over
 from router.ledger.decisions import Admitted, admit
@@ -410,3 +411,20 @@ async def test_a_late_request_still_counts_where_twilio_then_said_no(sandbox: Sa
         await settled(desk)
         assert (await the_row(desk)).state is State.ACCEPTED
     assert (flows(conversation), len(agents(conversation))) == ([REFUNDS], 0)
+
+
+async def test_a_webhook_that_stays_is_a_reason(sandbox: Sandbox, tmp_path: Path) -> None:
+    """While tidying fails its row says why, as that of any other duty; once it is done nothing is said any more."""
+    conversation = sandbox.open_conversation(agent_url=AGENT_URL)
+    arm(sandbox, conversation, DELETE, Kind.REFUSED, status=401, code=20003, times=2)
+    async with open_desk(sandbox, tmp_path) as desk:
+        await hand_over(call(conversation), desk)
+        assert await desk.background.drain(5) == 0
+        row = await the_row(desk)
+        assert (row.duty, row.attempts, row.reason) == (Duty.TIDY, 1, STAYS)
+        assert await make_round(desk)
+        row = await the_row(desk)
+        assert (row.duty, row.attempts, row.reason) == (Duty.TIDY, 2, STAYS)
+        await settled(desk)
+        row = await the_row(desk)
+        assert (row.duty, row.reason) == (Duty.NONE, "")
