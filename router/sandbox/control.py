@@ -91,6 +91,8 @@ class Control:
     async def open(self, request: Request) -> Response:
         """Open a conversation with a customer and, where one is named, the agent's webhook."""
         form = await Form.of(request)
+        if strange := form.strange("customer", "agent_url", "service_url"):
+            return _explained(strange)
         conversation = self._sandbox.open_conversation(
             customer=form.one("customer", CUSTOMER),
             agent_url=form.one("agent_url") or None,
@@ -101,6 +103,10 @@ class Control:
     async def say(self, request: Request) -> Response:
         """Speak as the customer, and show the conversation after everybody was told."""
         form, conversation = await Form.of(request), self._named(request)
+        if strange := form.strange("text"):
+            return _explained(strange)
+        if not form.one("text"):
+            return _explained("expected text=..., and it may not be empty")
         await self._sandbox.customer_says(conversation, form.one("text"))
         return ReadableResponse(self._conversation(conversation))
 
@@ -119,8 +125,10 @@ class Control:
     async def place(self, request: Request) -> Response:
         """Let a server on this machine stand for a host that webhooks or flows call."""
         form = await Form.of(request)
+        if strange := form.strange("host", "url"):
+            return _explained(strange)
         if not form.one("host") or not form.one("url"):
-            return PlainTextResponse(f"expected host= and url=\n\n{HELP}", 400)
+            return _explained("expected host=... and url=...")
         self._sandbox.hosts[form.one("host")] = form.one("url")
         return ReadableResponse(self._sandbox.hosts)
 
@@ -149,6 +157,10 @@ class Control:
             ],
             "messages": [f"{found.author}: {found.body}" for found in conversation.messages],
         }
+
+
+def _explained(fault: str) -> Response:
+    return PlainTextResponse(f"{fault}\n\n{HELP}", 400)
 
 
 def _execution(execution: Execution) -> dict[str, Any]:

@@ -29,6 +29,9 @@ HELP: Final = f"""\
   kinds: {" ".join(Kind)}
 """
 
+FIELDS: Final = ("kind", "method", "path", "times", "skip", "delay", "retry_after", "status", "code")
+"""What a fault is armed with."""
+
 LONGEST_WAIT: Final = 60.0
 
 
@@ -51,6 +54,8 @@ class FaultControl:
     async def arm(self, request: Request) -> Response:
         """Let requests go wrong as ``Fault`` says."""
         form = await Form.of(request)
+        if strange := form.strange(*FIELDS):
+            return PlainTextResponse(f"{strange}\n\n{HELP}", 400)
         try:
             fault = Fault(
                 kind=form.one("kind"),
@@ -86,6 +91,8 @@ class FaultControl:
     async def release(self, request: Request) -> Response:
         """Let go what a fault holds, now and from now on."""
         armed, form = self._armed(request), await Form.of(request)
+        if strange := form.strange("drop"):
+            return PlainTextResponse(f"{strange}\n\n{HELP}", 400)
         armed.release(drop=form.one("drop") == "true")
         return ReadableResponse(_shown(armed))
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+_SHOWN: Final = 40
+"""So many names, and characters of a name, an explanation shows."""
+
 LONGEST_URL: Final = 512
 LONGEST_KEYWORD: Final = 248
 MOST_KEYWORDS: Final = 5
@@ -31,7 +34,10 @@ LONGEST_SMALL_ATTRIBUTES: Final = 4 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form body: each name with all of its values. What an endpoint does not know it ignores, as Twilio does."""
+    """A form body: each name with all of its values. What an endpoint does not know it ignores, as Twilio does.
+
+    The sandbox's own endpoints refuse it by ``strange``: nobody but a person writes to them.
+    """
 
     values: Mapping[str, Sequence[str]]
 
@@ -48,6 +54,15 @@ class Form:
     def every(self, name: str) -> tuple[str, ...]:
         """Give all values of ``name``."""
         return tuple(self.values.get(name, ()))
+
+    def strange(self, *known: str) -> str:
+        """Say which names are none of ``known``, and which were expected; empty where there is none."""
+        names = [name for name in self.values if name not in known]
+        if not names:
+            return ""
+        found = ", ".join(repr(name[:_SHOWN]) for name in names[:_SHOWN])
+        expected = " ".join(f"{name}=..." for name in known)
+        return f"the body has fields that nobody reads here: found {found}, expected a form of {expected}"
 
     def whole(self, name: str) -> int | None:
         """Give a whole number, or None where ``name`` is missing; refuses anything else."""

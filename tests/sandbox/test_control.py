@@ -69,6 +69,39 @@ async def test_nobody_speaks_in_an_unknown_conversation(sandbox: Sandbox) -> Non
     assert answer.status == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "said"),
+    [
+        ("/sandbox/conversations/{}/says", {"txt": "Hello"}, "found 'txt', expected a form of text=..."),
+        ("/sandbox/conversations/{}/says", {"text": "Hello", "author": "me"}, "found 'author'"),
+        ("/sandbox/conversations/{}/says", {"text": ""}, "expected text=..., and it may not be empty"),
+        ("/sandbox/conversations/{}/says", {}, "expected text=..., and it may not be empty"),
+        ("/sandbox/conversations", {"agent": "http://127.0.0.1:1/in"}, "expected a form of customer=... agent_url=..."),
+        (
+            "/sandbox/hosts",
+            {"host": "x", "uri": "http://127.0.0.1:1"},
+            "found 'uri', expected a form of host=... url=...",
+        ),
+        ("/sandbox/hosts", {"host": "x"}, "expected host=... and url=..."),
+        ("/sandbox/faults", {"kind": "slow", "pth": "*"}, "found 'pth', expected a form of kind=... method=..."),
+        ("/sandbox/faults/1/release", {"dorp": "true"}, "found 'dorp', expected a form of drop=..."),
+    ],
+)
+async def test_a_field_that_nobody_reads_is_explained(
+    sandbox: Sandbox, path: str, form: dict[str, str], said: str
+) -> None:
+    """A slip of the pen at one of the sandbox's own paths is 400 with what was found and expected; nothing is done."""
+    conversation = sandbox.open_conversation()
+    await call(sandbox, "POST", "/sandbox/faults", {"kind": "slow", "path": "/nowhere"}, user=NOBODY)
+    answer = await call(sandbox, "POST", path.format(conversation.sid), form, user=NOBODY)
+    assert answer.status == 400
+    assert answer.body.startswith(("the body has fields that nobody reads here: ", "expected "))
+    assert said in answer.body
+    assert "The sandbox's own paths" in answer.body or "kinds: rate_limited" in answer.body
+    assert (list(sandbox.world.conversations), conversation.messages) == ([conversation.sid], [])
+    assert (len(sandbox.faults.armed), sandbox.hosts) == (1, {})
+
+
 async def test_people_arm_and_disarm_faults(sandbox: Sandbox) -> None:
     """A fault from a form strikes as one from Python, and ``DELETE`` ends it."""
     form = {"kind": "refused", "status": "409", "code": "50349", "method": "GET", "path": "/v2/*", "times": "0"}
