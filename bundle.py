@@ -7,7 +7,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLED = ("plugins", "schemas", "examples", "docs/errors", "routes.yaml")
+BUNDLED = ("plugins", "schemas", "examples", "docs/errors", "docs/settings.md", "docs/tests.md", "routes.yaml")
 
 
 class Bundle(BuildHookInterface[Any]):

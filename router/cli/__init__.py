@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from router import __version__
+from router import __version__, bundled
 from router.cli.hints import hints
 from router.errors import ConfigError, SettingsError
 
@@ -44,7 +44,11 @@ class _Lazy(click.Group):
         return command
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"\b\nAll settings: {bundled.SETTINGS}",
+)
 @click.version_option(__version__, prog_name="handover")
 def group() -> None:
     """Hand a Twilio Conversation from an AI agent to a Studio Flow, and never strand the customer.
@@ -56,7 +60,8 @@ def group() -> None:
       handover serve                 answer the agent's tool calls
       handover history               what was handed over, and what is still owed
 
-    Settings come from the environment or from ./.env; docs/settings.md lists them all.
+    Settings come from the environment or from ./.env.
+
     Exit codes: 0 right, 1 the thing asked about is wrong, 2 wrong usage.
     """
 

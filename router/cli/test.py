@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from router import bundled
 from router.cli.subject import about_a_configuration, plugins_aside
 from router.errors import ConfigError
 
@@ -24,7 +25,7 @@ MOST: Final = 50
 """So many routes that no test reaches are listed in text."""
 
 
-@click.command(name="test")
+@click.command(name="test", epilog=f"\b\nHow to write tests: {bundled.TESTS}")
 @about_a_configuration
 @click.option(
     "--format",
@@ -45,7 +46,7 @@ def command(subject: Subject, form: str, junit: Path | None, *, require_coverage
 
     PATH is HANDOVER_CONFIG, or routes.yaml, unless you name another. The calls take the real way, plugins included, up
     to a stand-in for Twilio in memory: nothing is sent anywhere. Ends with 0 if all tests pass, and with 1 if one fails
-    or the file has faults. How to write tests stands in docs/tests.md.
+    or the file has faults.
     """
     try:
         loaded = subject.load()
@@ -95,7 +96,7 @@ def _lines(report: Report, loaded: Loaded, path: str) -> Iterator[str]:
 def _summary(report: Report) -> str:
     reached = f"{report.routes - len(report.unreached)} of {report.routes} routes reached"
     if not report.results:
-        return f"no tests; docs/tests.md says how to write them: {reached}"
+        return f"no tests; {bundled.TESTS} says how to write them: {reached}"
     failed = len(report.failed)
     passed = len(report.results) - failed
     return f"{passed} passed" + (f", {failed} failed" if failed else "") + f": {reached}"

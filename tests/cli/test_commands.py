@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from router import __version__
+from router import __version__, bundled
 from router.cli import COMMANDS, group, main
 from router.errors import ConfigError, SettingsError
 from router.model.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def printed(*arguments: str) -> str:
@@ -23,8 +27,15 @@ def printed(*arguments: str) -> str:
 def test_help_says_where_to_start(flag: str) -> None:
     """The first page names each command, where settings come from, and what the exit codes mean."""
     text = printed(flag)
-    for told in (*COMMANDS, "Start here:", "docs/settings.md", "Exit codes: 0 right, 1 the thing asked about is wrong"):
+    for told in (*COMMANDS, "Start here:", "Exit codes: 0 right, 1 the thing asked about is wrong"):
         assert told in text
+
+
+@pytest.mark.parametrize(("arguments", "page"), [((), bundled.SETTINGS), (("test",), bundled.TESTS)])
+def test_the_help_names_a_page_where_it_is(arguments: tuple[str, ...], page: Path) -> None:
+    """With the wheel alone there is no ``docs/`` beside: a page is named whole, on a line that may be copied."""
+    assert page.is_file()
+    assert printed(*arguments, "--help").splitlines()[-1].strip().endswith(f": {page}")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

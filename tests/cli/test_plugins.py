@@ -372,6 +372,10 @@ def test_a_new_project_works_with_the_wheel(tmp_path: Path) -> None:
     assert "3 passed" in tested
     (tmp_path / "routes.yaml").write_text(ROUTES + "plugins: [{use: ask-first}]\n")
     listed = json.loads(called(tmp_path, env / "bin" / "handover", "plugins", "--json"))
+    helped = called(tmp_path, env / "bin" / "handover", "--help").splitlines()[-1]
+    page = Path(helped.partition(": ")[2])
+    assert page.is_relative_to(env), "the wheel has the pages that the help names"
+    assert page.is_file()
     first: dict[str, Any] = listed["plugins"][0]
     assert (first["name"], first["version"], first["on"]) == ("ask-first", "0.1.0", True)
     assert first["source"] == "entry point ask-first = handover_ask_first"

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
+from router import bundled
 from router.cli import group, main
 from router.cli.test import MOST
 from tests.cli.programs import HANDOVER
@@ -93,7 +94,7 @@ def test_no_tests_is_said(directory: Path) -> None:
     write(directory)
     shown = told()
     assert shown.output.splitlines()[-1] == (
-        "routes.yaml: no tests; docs/tests.md says how to write them: 0 of 4 routes reached"
+        f"routes.yaml: no tests; {bundled.TESTS} says how to write them: 0 of 4 routes reached"
     )
     assert shown.exit_code == 0
     assert told("--require-coverage").exit_code == 1
