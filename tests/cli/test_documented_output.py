@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from router.cli import group
 from router.config.sources import Setting, Written, WrittenPlugin
 from router.explanation.explanation import Ending, Explanation, FoundFlow, FoundIntent, FoundTool, OtherIntent, Proof
+from router.ledger.row import Duty
 
 ROOT = Path(__file__).parent.parent.parent
 SESSIONS = re.findall(
@@ -46,6 +47,13 @@ def test_each_fact_is_documented() -> None:
     )
     names = {field.name for kind in kinds for field in fields(kind)}
     assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_each_word_of_what_is_owed_is_documented() -> None:
+    """The page has a row for each duty, and for what ``history`` writes in the place of one."""
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8").partition("| OWED |")[2].partition("\n\n")[0]
+    words = re.findall(r"^\| `([^`]+)` \| \S", page, re.MULTILINE)
+    assert words == [*filter(None, Duty), "look again", "tell notify", "notify not told"]
 
 
 def test_each_command_is_shown() -> None:
