@@ -1,8 +1,12 @@
-"""Make ``docs/routes.md`` from the schema and the sentences; ``--check`` says whether it is as it would be made."""
+"""Make ``docs/routes.md`` from the schema and the sentences, and ``docs/errors.md`` from the pages of the codes.
+
+``--check`` says whether they are as they would be made.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from router.model.messages import LONGEST, Messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "routes.md"
 SCHEMA = ROOT / "schemas" / "routes.schema.json"
+CODES = ROOT / "docs" / "errors.md"
+ERRORS = ROOT / "docs" / "errors"
 
 HEAD = """\
 # routes.yaml, key by key
@@ -22,6 +28,17 @@ HEAD = """\
 Made from `schemas/routes.schema.json` and `docs/make.py` by `make docs`; change it there.
 The shipped [`routes.yaml`](../routes.yaml) shows the keys at work. What may stand in texts comes last:
 [references](#references) to the environment and to files, and [placeholders](#placeholders) of messages.
+"""
+
+ABOUT_CODES = """\
+# Diagnostics
+
+Made from the pages in `docs/errors` by `make docs`; change it there.
+Each fault that `handover check`, `handover test`, a start or a reload tells has a code, as in `error[yaml-tab]`.
+Each code has a page: what it means, an example, and what to do. `handover check --explain CODE` prints the page.
+
+| Code | What it means |
+|---|---|
 """
 
 REFERENCES = {
@@ -59,6 +76,16 @@ the most. What the tool's URL sets as `successMessage` is taken as it is.
 def page(schema: dict[str, Any]) -> str:
     """Write the page: a table for each object of the grammar."""
     return HEAD + "".join((*_sections(schema, schema, "The file", set()), *_texts()))
+
+
+def codes(pages: Iterable[Path]) -> str:
+    """Write the list of the diagnostic codes: each with the first sentence of its page."""
+    return ABOUT_CODES + "".join(f"| [`{page.stem}`](errors/{page.name}) | {_meaning(page)} |\n" for page in pages)
+
+
+def _meaning(page: Path) -> str:
+    first = re.split(r"(?<=\.)\s+(?=[A-Z`])", page.read_text().split("\n\n")[1].strip())[0]
+    return " ".join(first.split()).replace("](", "](errors/").replace("|", "\\|")
 
 
 def _texts() -> Iterator[str]:
@@ -125,15 +152,16 @@ def _told(value: dict[str, Any], required: bool) -> str:  # noqa: FBT001 - a wor
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or with ``--check`` compare it."""
-    made = page(json.loads(SCHEMA.read_text()))
-    if "--check" in arguments:
-        if PAGE.exists() and PAGE.read_text() == made:
-            return 0
-        sys.stderr.write("docs/routes.md is not as the schema has it: run 'make docs'\n")
-        return 1
-    PAGE.write_text(made)
-    return 0
+    """Write the pages, or with ``--check`` compare them."""
+    made = {PAGE: page(json.loads(SCHEMA.read_text())), CODES: codes(sorted(ERRORS.glob("*.md")))}
+    if "--check" not in arguments:
+        for path, text in made.items():
+            path.write_text(text)
+        return 0
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        sys.stderr.write(f"docs/{path.name} is not as what it is made from has it: run 'make docs'\n")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

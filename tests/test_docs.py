@@ -90,8 +90,8 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_reference_is_as_the_schema_has_it(capsys: pytest.CaptureFixture[str]) -> None:
-    """``docs/routes.md`` is what ``make docs`` would write."""
+def test_the_made_pages_are_as_they_would_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    """``docs/routes.md`` and ``docs/errors.md`` are what ``make docs`` would write."""
     assert make.main(["--check"]) == 0, capsys.readouterr().err
 
 
