@@ -1,4 +1,4 @@
-"""A bell for each conversation, within a process: who waits for a decision about it wakes when one was made."""
+"""A bell for each conversation, within a process: who waits for it wakes when a decision has kept a row of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Bell:
             event.set()
 
     async def wait(self, conversation: str, seconds: float) -> None:
-        """Wait for the next decision about ``conversation``, for ``seconds`` at the most."""
+        """Wait for the next ring about ``conversation``, for ``seconds`` at the most."""
         event = self._waiting.setdefault(conversation, asyncio.Event())
         try:
             async with asyncio.timeout(seconds):

@@ -112,11 +112,12 @@ class DurableLedger:
             # A row that bears our name unknown to us, by a commit whose answer was lost, is left to its lease.
             if row.id not in strays:
                 self._note(row)
-        self._bell.ring(conversation)
+        if given:
+            self._bell.ring(conversation)
         return result
 
     async def wait(self, conversation: str, seconds: float) -> None:
-        """Wait until something was decided about ``conversation`` in this process, ``seconds`` at the most."""
+        """Wait until a decision of this process has kept a row of ``conversation``, ``seconds`` at the most."""
         await self._bell.wait(conversation, seconds)
 
     async def claim(self, now: datetime, most: int) -> Sequence[Row]:

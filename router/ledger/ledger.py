@@ -74,7 +74,10 @@ class Ledger(Protocol):
         ...
 
     async def wait(self, conversation: str, seconds: float) -> None:
-        """Wait until something was decided about ``conversation`` here, ``seconds`` at the most."""
+        """Wait until a decision has kept a row of ``conversation`` here, ``seconds`` at the most.
+
+        One that only looks wakes nobody: two who wait, and look whenever they wake, would wake each other for ever.
+        """
         ...
 
     async def claim(self, now: datetime, most: int) -> Sequence[Row]:

@@ -45,11 +45,12 @@ class MemoryLedger:
         if sum(row.is_open for row in rows.values() if row.conversation == conversation) > 1:
             raise LedgerError("memory: a conversation may have one open row")
         self._rows = rows
-        self._bell.ring(conversation)
+        if given:
+            self._bell.ring(conversation)
         return result
 
     async def wait(self, conversation: str, seconds: float) -> None:
-        """Wait until something was decided about ``conversation``, ``seconds`` at the most."""
+        """Wait until a decision has kept a row of ``conversation``, ``seconds`` at the most."""
         await self._bell.wait(conversation, seconds)
 
     async def claim(self, now: datetime, most: int) -> Sequence[Row]:

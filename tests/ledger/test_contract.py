@@ -107,15 +107,33 @@ async def test_decisions_about_a_conversation_follow_each_other(ledger: AnyLedge
 
 
 async def test_who_waits_wakes_by_a_decision(ledger: AnyLedger) -> None:
-    """All who wait for a conversation wake when something was decided about it, and not by another conversation."""
+    """All who wait for a conversation wake when a row of it was kept, and not by another conversation."""
     waiting = [asyncio.create_task(ledger.wait("CH1", 30)) for _ in range(2)]
     other = asyncio.create_task(ledger.wait("CH2", 30))
     await asyncio.sleep(0)
-    await ledger.decide("CH1", see)
+    await ledger.decide("CH1", keep(a_row()))
     async with asyncio.timeout(5):
         await asyncio.gather(*waiting)
     assert not other.done()
     other.cancel()
+
+
+async def test_a_look_wakes_nobody(ledger: AnyLedger) -> None:
+    """Two calls that wait for a third look once each and go on waiting: they do not wake each other for ever."""
+    looks: list[str] = []
+
+    async def look_and_wait(name: str) -> None:
+        while len(looks) < 10:
+            await ledger.decide("CH1", see)
+            looks.append(name)
+            await ledger.wait("CH1", 30)
+
+    calls = [asyncio.create_task(look_and_wait(name)) for name in ("first", "second")]
+    await asyncio.wait(calls, timeout=0.2)
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    assert sorted(looks) == ["first", "second"]
 
 
 async def test_who_waits_does_not_wait_longer_than_asked(ledger: AnyLedger) -> None:
