@@ -9,7 +9,7 @@ from router.errors import LedgerError
 from router.ledger.bell import Bell
 from router.ledger.ledger import NARROWING, Figures, Holder
 from router.ledger.news import settle, take
-from router.ledger.row import URGENT, State
+from router.ledger.row import FARTHEST, URGENT, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,6 +124,7 @@ class MemoryLedger:
     def _free_at(self, row: Row, now: datetime) -> datetime:
         """Say when a row is both due and in nobody's hand."""
         due = row.due or row.created
+        due = now if due > now + FARTHEST else due
         return max(due, row.lease) if row.lease is not None and row.is_held(now) else due
 
 

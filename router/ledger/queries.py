@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select,
 from router.ledger.column_types import Moment
 from router.ledger.ledger import NARROWING, Figures
 from router.ledger.news import settle, take
-from router.ledger.row import URGENT, Row, State
+from router.ledger.row import FARTHEST, URGENT, Row, State
 from router.ledger.script import LOCK
 from router.ledger.table import NEWS, OPEN, handovers, row_of, values_of
 
@@ -52,7 +52,7 @@ def claim(
     gone = [name for name in owners(connection) if is_gone(name)]
     due = (
         select(handovers)
-        .where(OPEN, or_(_COLUMNS.due.is_(None), _COLUMNS.due <= now), _is_free(now, gone))
+        .where(OPEN, _is_due(now), _is_free(now, gone))
         .where(_COLUMNS.id.not_in(sorted(held)))
         .order_by(case((_COLUMNS.duty.in_([str(duty) for duty in sorted(URGENT)]), 0), else_=1), _COLUMNS.due)
         .limit(most)
@@ -119,6 +119,11 @@ def next_due(
     is_ours = and_(_COLUMNS.owner == holder.name, _COLUMNS.lease > now)
     found: datetime | None = connection.scalar(select(func.min(free, type_=Moment())).where(OPEN, ~is_ours))
     return found
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    due = _COLUMNS.due
+    return or_(due.is_(None), due <= now, due > now + FARTHEST)
 
 
 def _is_free(now: datetime, gone: Collection[str]) -> ColumnElement[bool]:

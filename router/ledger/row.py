@@ -30,6 +30,9 @@ SOON: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
 """Seconds before each further look: a request without an answer may take effect long after we gave it up."""
 
+FARTHEST: Final = timedelta(minutes=5)
+"""Nothing is ever put off for so long: what is due later than that was put off by a clock that ran ahead."""
+
 
 class State(StrEnum):
     """How far a handover has come. ``accepted``: the responder is attached; ``completed``: it was handed back."""

@@ -155,6 +155,12 @@ async def test_urgent_rows_are_claimed_first_then_the_longest_due(ledger: AnyLed
     assert [row.id for row in await ledger.claim(NOW, 3)] == ["HO4"]
 
 
+async def test_what_a_clock_that_ran_ahead_put_off_is_due(ledger: AnyLedger) -> None:
+    """A clock that was an hour fast and was set right leaves nobody alone for an hour: no row waits that long."""
+    await fill(ledger, an_open_row(1, due=after(3600), duty=Duty.RESTORE), an_open_row(2, due=after(60)))
+    assert [row.id for row in await ledger.claim(NOW, 10)] == ["HO1"]
+
+
 async def test_a_claimed_row_is_in_our_hand(ledger: AnyLedger) -> None:
     """A claim names us until the lease ends, in what it gives and in what is kept; nobody claims it twice."""
     await fill(ledger, an_open_row())
