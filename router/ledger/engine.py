@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
@@ -29,6 +29,12 @@ PAUSE: Final = 0.005
 """Seconds between two attempts to get a lock of SQLite's."""
 
 _HASTE: Final = "haste"
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file stood under its name right before it was opened."""
+
+    file: tuple[int, int] | None = None
 
 
 def engine_for(address: Address, seconds: float) -> Engine:
@@ -68,7 +74,9 @@ def _of_file(file: Path, seconds: float) -> Engine:
     def connect() -> sqlite3.Connection:
         # Two threads have it in turns, never at once. For locks we wait ourselves: some SQLite does not wait for, and
         # not every transaction is to wait.
-        connection = sqlite3.connect(place, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+        found = _identity(file)
+        connection = _Connection(place, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+        connection.file = found
         try:
             for pragma in PRAGMAS:
                 _waiting(seconds, partial(connection.execute, f"PRAGMA {pragma}"))
@@ -84,10 +92,10 @@ def _of_file(file: Path, seconds: float) -> Engine:
 
         By the driver, in a third of SQLAlchemy's time for it: what is raised is an error of the driver.
         """
-        found = _identity(file)
-        if connection.info.setdefault("file", found) != found:
+        there: Any = connection.connection.driver_connection
+        if there.file is None or there.file != _identity(file):
             raise LedgerError("the file was moved away or replaced; put it back, or start again")
-        cursor = connection.connection.cursor()
+        cursor = there.cursor()
         _waiting(0 if _HASTE in connection.info else seconds, lambda: cursor.execute("BEGIN IMMEDIATE"))
 
     event.listen(engine, "begin", begin)

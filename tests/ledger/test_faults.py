@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import shutil
 import sqlite3
 import stat
 import tempfile
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, create_engine, make_url
 
 from router.clock import Clock
 from router.errors import LedgerError
+from router.ledger import engine
 from router.ledger.durable import DurableLedger
 from router.ledger.engine import _waiting
 from router.ledger.ledger import Filter, Holder
@@ -28,7 +30,7 @@ from tests.ledger.kit import NOW, a_row, an_open_row, fill, see
 from tests.postgres import execute, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NOBODY = 65534
 
@@ -193,6 +195,27 @@ async def test_a_file_that_may_not_be_written() -> None:
         file.chmod(0o644)
         await works(ledger)
         await ledger.__aexit__(None, None, None)
+
+
+async def test_a_file_that_is_replaced_while_it_is_opened(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written to it where it went, since others write to what stands in its place; opened anew, so do we."""
+    async with a_ledger(str(file)) as ledger:
+        await fill(ledger, a_row())
+    copy = Path(shutil.copy(file, file.with_name("copy")))
+    settings = iter(engine.PRAGMAS)
+
+    def replace_after_the_last(seconds: float, work: Callable[[], object]) -> object:
+        done = _waiting(seconds, work)
+        if next(settings, "") == engine.PRAGMAS[-1]:
+            file.rename(file.with_name("away"))
+            copy.rename(file)
+        return done
+
+    monkeypatch.setattr(engine, "_waiting", replace_after_the_last)
+    with pytest.raises(LedgerError, match="the file was moved away or replaced"):
+        await a_ledger(str(file)).__aenter__()
+    async with a_ledger(str(file)) as ledger:
+        await works(ledger)
 
 
 async def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
