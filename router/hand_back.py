@@ -59,7 +59,7 @@ async def is_paved(row: Row, ledger: Ledger, clock: Clock, patience: float) -> b
     """
     until = clock.monotonic() + patience
     while not _is_there(row) and clock.monotonic() < until:
-        await ledger.wait(row.conversation, PAUSE)
+        await ledger.wait(row.conversation, min(PAUSE, until - clock.monotonic()))
         row = await ledger.decide(row.conversation, partial(_look_up, row=row))
     return _is_there(row)
 

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 GUARDS_SHARE: Final = 0.5
 """So much of a hand-back's deadline its guards may take."""
 
+LAST_LOOK: Final = 0.5
+"""Seconds beyond the deadline in which the ledger must say whether the agent answers."""
+
 _LATE: Final = "the plugins did not decide within half of the deadline"
+_HELD_UP: Final = "A handover of this conversation is under way, or the ledger does not answer; ask again."
 
 
 class Returns:
@@ -80,12 +84,13 @@ async def _take_note(wanted: Return, desk: Desk) -> Response:
             return _told("not_handed_over", "No handover of this conversation is known.", status=404)
         desk.log.info("hand_back", handover=row.id, conversation=row.conversation, execution=wanted.execution)
         desk.owed.set()
-        is_back = await is_paved(row, desk.ledger, desk.clock, left())
+        async with asyncio.timeout(left() + LAST_LOOK):
+            is_back = await is_paved(row, desk.ledger, desk.clock, left())
     except LedgerError as error:
         desk.log.error("unrecorded", conversation=wanted.conversation, reason=str(error))
         return _told("failed", "The ledger cannot be written now; the flow goes on answering.", status=503)
     except TimeoutError:
-        return _told("failed", "A handover of this conversation is under way; ask again.", status=503)
+        return _told("failed", _HELD_UP, status=503)
     if is_back:
         return _told("handed_back", "The agent answers again; this flow should end now.", row.id)
     return _told("handing_back", "The agent answers again soon; this flow should end now.", row.id)

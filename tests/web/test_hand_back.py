@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
@@ -169,6 +169,30 @@ async def test_a_handover_under_way_is_not_waited_for_longer_than_a_call(tmp_pat
         assert (await other).json["outcome"] == "pending"
         await eventually_not_held(router)
         assert (await ask(router, {"X-Handover-Secret": SECRET})).status == 200
+
+
+@pytest.mark.parametrize("decisions", [0, 1], ids=["the note", "the look"])
+async def test_a_ledger_that_hangs_is_not_waited_for_longer_than_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decisions: int
+) -> None:
+    """503, in time and not untrue: whether it was noted or not, the flow had better ask again than end now."""
+    async with running_router(tmp_path, HANDOVER_DEADLINE="0.5") as router:
+        await hand_over(router)
+        decide, left, works = DurableLedger.decide, iter(range(decisions)), asyncio.Event()
+
+        async def hang(ledger: DurableLedger, *given: Any) -> object:
+            if next(left, None) is None:
+                await works.wait()
+            return await decide(ledger, *given)
+
+        monkeypatch.setattr(DurableLedger, "decide", hang)
+        async with asyncio.timeout(4):
+            reply = await ask(router, {"X-Handover-Secret": SECRET})
+        assert (reply.status, reply.json["outcome"]) == (503, "failed")
+        assert "the ledger does not answer" in reply.json["message"]
+        works.set()
+        assert (await ask(router, {"X-Handover-Secret": SECRET})).status == 200
+        await came_back(router)
 
 
 async def eventually_not_held(router: Router) -> None:
