@@ -31,6 +31,9 @@ HOUR: Final = timedelta(hours=1)
 SAME_REQUEST: Final = timedelta(hours=1)
 """So long the same idempotency token means the same request."""
 
+APART: Final = timedelta(seconds=10)
+"""So far apart, at the most, are the clocks of those who share a ledger: what ends later has ended by a wrong one."""
+
 _BLANK: Final = Journal()
 """The journal of a conversation's first handover."""
 
@@ -250,7 +253,8 @@ def _was_asked_by(row: Row, way: Way) -> bool:
 def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> Recalled | None:
     """Find the same call: by its token, or by what it asks for within the window.
 
-    One that came to its end after this call came was under way then: its answer is this call's answer.
+    One that came to its end after this call came was under way then: its answer is this call's answer. But not one that
+    ends in the future, by a clock that ran ahead and was set right: what is true of it now, only Twilio can tell.
     """
     newest = _newest_done(rows)
     for row in rows:
@@ -261,7 +265,7 @@ def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> 
         ended = row.accepted or row.finished
         if row.key != wish.key or ended is None or row.state is State.INITIATED:
             continue
-        if ended >= wish.created:
+        if wish.created <= ended <= now + APART:
             return Recalled(row, certain=True)
         fresh = ended > now - timedelta(seconds=limits.repeat_window)
         if fresh and row is newest and row.state is State.ACCEPTED and row.way is None:

@@ -201,6 +201,18 @@ def test_a_call_that_came_while_the_same_was_under_way_gets_its_answer(end: Row)
     assert recalled([end], wish, at=1) == ("HO1", True)
 
 
+@pytest.mark.parametrize("end", [failed(1, 3600), completed(1, 3600)], ids=["failed", "completed"])
+def test_what_ended_by_a_clock_that_ran_ahead_answers_nobody(end: Row) -> None:
+    """An hour fast, and set right since: each call of that hour would hear what came of an earlier one, and wrongly."""
+    assert admitted([end], row(2, 1))[0].id == "HO2"
+
+
+def test_what_was_attached_by_a_clock_that_ran_ahead_is_asked_after() -> None:
+    """Whether its flow is still there only Twilio can tell; a few seconds are what machines' clocks differ by."""
+    assert recalled([accepted(1, 3600)], row(2, 1)) == ("HO1", False)
+    assert recalled([accepted(1, 5)], row(2, 1)) == ("HO1", True)
+
+
 def test_a_failure_is_no_answer_to_a_later_call() -> None:
     """The model was offered another try."""
     assert admitted([failed(1)], row(2, 1))[0].id == "HO2"
