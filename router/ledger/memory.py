@@ -125,7 +125,10 @@ class MemoryLedger:
         """Say when a row is both due and in nobody's hand."""
         due = row.due or row.created
         due = now if due > now + FARTHEST else due
-        return max(due, row.lease) if row.lease is not None and row.is_held(now) else due
+        if row.lease is None or not row.is_held(now):
+            return due
+        is_over = row.lease > now + FARTHEST and row.owner != self.holder.name
+        return due if is_over else max(due, row.lease)
 
 
 def _fits(row: Row, wanted: Filter) -> bool:

@@ -128,7 +128,8 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
 
 def _is_free(now: datetime, gone: Collection[str]) -> ColumnElement[bool]:
     lease = _COLUMNS.lease
-    return or_(_COLUMNS.owner == "", lease.is_(None), lease <= now, _COLUMNS.owner.in_(list(gone)))
+    is_over = or_(lease.is_(None), lease <= now, lease > now + FARTHEST)
+    return or_(_COLUMNS.owner == "", is_over, _COLUMNS.owner.in_(list(gone)))
 
 
 def extend(connection: Connection, ids: Collection[str], holder: Holder, lease: datetime) -> Collection[str]:

@@ -31,7 +31,7 @@ LOOKS: Final = (2.0, 10.0, 30.0, 60.0)
 """Seconds before each further look: a request without an answer may take effect long after we gave it up."""
 
 FARTHEST: Final = timedelta(minutes=5)
-"""Nothing is ever put off for so long: what is due later than that was put off by a clock that ran ahead."""
+"""Nothing is put off for so long, and no lease is so long: what says so was written by a clock that ran ahead."""
 
 
 class State(StrEnum):

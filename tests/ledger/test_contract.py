@@ -180,12 +180,19 @@ async def test_a_claimed_row_is_in_our_hand(ledger: AnyLedger) -> None:
         (an_open_row(owner="other", lease=NOW), True),
         (an_open_row(owner="other", lease=None), True),
         (an_open_row(owner="", lease=after(1)), True),
+        (an_open_row(owner="other", lease=after(3600)), True),  # by a clock that ran ahead
     ],
 )
 async def test_only_what_is_due_and_in_nobodys_hand_is_claimed(ledger: AnyLedger, row: Row, is_claimed: bool) -> None:
     """A row without a duty, or before its time, or in another's hand is left alone."""
     await fill(ledger, row)
     assert bool(await ledger.claim(NOW, 10)) is is_claimed
+
+
+async def test_what_we_have_in_hand_by_a_clock_that_ran_ahead_stays_there(ledger: AnyLedger) -> None:
+    """We know of it: nobody of us makes a second attempt beside the first."""
+    await fill(ledger, an_open_row(owner="us", lease=after(3600)))
+    assert list(await ledger.claim(NOW, 10)) == []
 
 
 @pytest.mark.parametrize(
