@@ -254,7 +254,8 @@ def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> 
     """Find the same call: by its token, or by what it asks for within the window.
 
     One that came to its end after this call came was under way then: its answer is this call's answer. But not one that
-    ends in the future, by a clock that ran ahead and was set right: what is true of it now, only Twilio can tell.
+    ends in the future, by a clock that ran ahead and was set right: what is true of it now, only Twilio can tell. That
+    machines' clocks differ is allowed for where its answer is true in any case.
     """
     newest = _newest_done(rows)
     for row in rows:
@@ -265,10 +266,11 @@ def _repeated(rows: Sequence[Row], wish: Row, limits: Limits, now: datetime) -> 
         ended = row.accepted or row.finished
         if row.key != wish.key or ended is None or row.state is State.INITIATED:
             continue
-        if wish.created <= ended <= now + APART:
+        stands = row is newest and row.state is State.ACCEPTED and row.way is None
+        latest = now + APART if stands or row.state is State.FAILED else now
+        if wish.created <= ended <= latest:
             return Recalled(row, certain=True)
-        fresh = ended > now - timedelta(seconds=limits.repeat_window)
-        if fresh and row is newest and row.state is State.ACCEPTED and row.way is None:
+        if stands and ended > now - timedelta(seconds=limits.repeat_window):
             return Recalled(row, certain=False)
     return None
 

@@ -213,6 +213,13 @@ def test_what_was_attached_by_a_clock_that_ran_ahead_is_asked_after() -> None:
     assert recalled([accepted(1, 5)], row(2, 1)) == ("HO1", True)
 
 
+def test_where_clocks_differ_by_seconds_only_what_still_stands_is_told() -> None:
+    """Another handover followed, or it came back: that it was under way when this call came is not certain then."""
+    assert admitted([completed(1, 5)], row(2, 1))[0].id == "HO2"
+    assert admitted([accepted(1, 5), accepted(2, 6, key="billing", flow=BILLING)], row(3, 1))[0].id == "HO3"
+    assert recalled([failed(1, 5)], row(2, 1)) == ("HO1", True)
+
+
 def test_a_failure_is_no_answer_to_a_later_call() -> None:
     """The model was offered another try."""
     assert admitted([failed(1)], row(2, 1))[0].id == "HO2"
