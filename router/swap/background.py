@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+PARTING: Final = 5.0
+"""Seconds that work which is ended has to leave its row to others; a ledger that hangs is not waited for."""
 
 
 class Background:
@@ -30,6 +33,8 @@ class Background:
     async def drain(self, patience: float) -> int:
         """Wait until all work has ended, ``patience`` seconds at the most; end the rest and say how many that were.
 
+        What does not end then either, since what it leaves behind cannot be kept, is left behind itself.
+
         Work that is started meanwhile counts: a handover that fails owes a repair.
         """
         with contextlib.suppress(TimeoutError):
@@ -39,7 +44,8 @@ class Background:
         left = tuple(self._tasks)
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        if left:
+            await asyncio.wait(left, timeout=PARTING)
         return len(left)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

@@ -61,6 +61,26 @@ async def test_draining_has_an_end() -> None:
     assert (len(background), told) == (0, [])
 
 
+async def test_what_cannot_take_its_leave_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that is ended would let its row go; where the ledger hangs the process ends all the same."""
+    monkeypatch.setattr("router.swap.background.PARTING", 0.02)
+    background, works = Background(lambda _error: None), asyncio.Event()
+
+    async def leave() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await works.wait()
+
+    work = background.start(leave())
+    async with asyncio.timeout(5):
+        assert await background.drain(0.02) == 1
+    assert not work.done()
+    works.set()
+    await asyncio.wait({work})
+    assert work.cancelled()
+
+
 @pytest.mark.parametrize("patience", [0, 1])
 async def test_draining_nothing_takes_no_time(patience: float) -> None:
     """Without work there is nothing to wait for."""
