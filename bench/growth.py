@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
@@ -15,7 +16,7 @@ from bench.configuration import INTENTS, write
 from bench.handovers import Cell, run_round
 from bench.processes import raise_limits
 from bench.results import options, save, some, table
-from bench.rows import FINISHED, OWING, copy, multiply
+from bench.rows import FINISHED, OWING, copy, multiply, postpone
 from bench.stage import HEAD, PATH, Question, stage
 
 if TYPE_CHECKING:
@@ -52,18 +53,22 @@ async def with_rows(on: Stage, size: int) -> Server:
 
 
 async def with_open_work(on: Stage, size: int) -> Server:
-    """Start a router that owes something tomorrow to so many conversations."""
+    """Start a router that owes something to so many conversations, though not yet."""
     return await _with_ledger(on, size, OWING)
 
 
 async def _with_ledger(on: Stage, size: int, values: Mapping[str, str]) -> Server:
-    source, file = on.folder / "source" / "handovers.db", on.folder / f"{size}.db"
+    source, file = on.folder / "source" / "handovers.db", _ledger(on, size)
     if not source.exists():
         server = on.router("source")
         await run_round(Cell(server, [], []), on.numbers(10 * WIDTH), WIDTH)
     copy(source, file)
     multiply(file, size, values)
     return on.router(f"{size} rows", str(file))
+
+
+def _ledger(on: Stage, size: int) -> Path:
+    return on.folder / f"{size}.db"
 
 
 CURVES: Final[Mapping[str, tuple[Make, Sequence[int]]]] = {
@@ -80,6 +85,8 @@ async def measure_curve(make: Make, sizes: Sequence[int], rounds: int) -> Result
         on.stand_in(0)
         cells = [Cell(await make(on, size), [], []) for size in sizes]
         for number in range(rounds + 1):
+            for file in filter(Path.exists, (_ledger(on, size) for size in sizes)):
+                postpone(file)
             for cell in cells if number % 2 else reversed(cells):
                 await run_round(cell, on.numbers(COUNT), WIDTH)
     told = [

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _TIME: Final = "strftime('%Y-%m-%d %H:%M:%f000', 'now', {})"
 """How SQLAlchemy writes a time into SQLite; ``{}`` is what is added to now."""
 
+_SOON: Final = "'4 minutes'"
+
 _COPIED: Final = {"id": "printf('HO%032x', i)"}
 
 FINISHED: Final[Mapping[str, str]] = _COPIED | {
@@ -25,10 +27,10 @@ OWING: Final[Mapping[str, str]] = _COPIED | {
     "conversation": "printf('CHFF%030x', i)",
     "duty": "'tidy'",
     "owed": _TIME.format("'0 days'"),
-    "due": _TIME.format("'1 day'"),
+    "due": _TIME.format(_SOON),
     "finished": "NULL",
 }
-"""A conversation each, with something to be done tomorrow."""
+"""A conversation each, with something to be done in minutes: what is put off for longer passes for due."""
 
 
 def copy(source: Path, target: Path) -> None:
@@ -59,3 +61,11 @@ def multiply(file: Path, count: int, values: Mapping[str, str]) -> None:
         ).rowcount
     if added != count:
         raise RuntimeError(f"{added} of {count} rows were added to {file}")
+
+
+def postpone(file: Path) -> None:
+    """Put off again what is to be done in minutes."""
+    with contextlib.closing(sqlite3.connect(file)) as ledger, ledger:
+        soon, now = _TIME.format(_SOON), _TIME.format("'0 days'")
+        ours = f"owed IS NOT NULL AND due > {now} AND conversation LIKE 'CHFF%'"
+        ledger.execute(f"UPDATE handovers SET due = {soon} WHERE {ours}")  # noqa: S608 - our own names
