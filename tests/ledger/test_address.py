@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from router.errors import SettingsError
 from router.ledger.address import Address
@@ -55,6 +57,15 @@ def test_nobody_sees_who_logs_in() -> None:
         "mysql://me:s3cret@host/db",
         "://s3cret",
         "postgresql://me:s3cret@host:port/db",
+        "postgresql://me:s3cret@host:0/db",
+        "postgresql://me:s3cret@host:65536/db",
+        "postgresql://me:s3cret@host#1/db",
+        "postgresql://me:pass@s3cret@host/db",
+        "postgresql://me:pass@word/s3cret@host/db",
+        "postgresql://me:pass@word?s3cret@host/db",
+        "postgresql://me/too:s3cret@host/db",
+        "postgresql:me:s3cret@host/db",
+        "me:s3cret@host/db",
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
@@ -63,3 +74,51 @@ def test_anything_else_is_refused(text: str) -> None:
         Address.parse(text)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "host", ["db", "db-1.example.com", "127.0.0.1", "[::1]", "[fe80::1%eth0]", "a,b", "bücher.example"]
+)
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    """Whatever libpq takes for a host is shown as it was written."""
+    assert Address.parse(f"postgresql://me:s3cret@{host}:5433/db").label == f"postgresql://{host}:5433/db"
+
+
+def test_a_server_may_be_named_by_the_query_alone() -> None:
+    """A socket's directory stands there, and no user need be named."""
+    address = Address.parse("postgresql:///db?host=/run/postgresql")
+    assert (address.url.query["host"], address.label) == ("/run/postgresql", "postgresql:///db")
+
+
+@given(st.text(st.one_of(st.sampled_from("@/:#?%[]"), st.characters()), min_size=1))
+@example("p@ss")
+@example("p@w/x")
+@example("p@w?x")
+@example("p@[w]:1/x")
+@example("p/w:x#y?z%41[1]")
+def test_no_piece_of_a_password_is_told(password: str) -> None:
+    """Whichever characters of it are unescaped, what is told is the same as for any other password."""
+    for login in (f"postgresql://handover:{password}", f"postgresql:handover:{password}", f"handover:{password}"):
+        assert _told(f"{login}@127.0.0.1:5544/handover") in TOLD
+
+
+def _told(text: str) -> str:
+    try:
+        return Address.parse(text).label
+    except SettingsError as error:
+        return str(error)
+
+
+TOLD = {
+    "postgresql://127.0.0.1:5544/handover",
+    *map(_told, ("postgresql://a:b@c@d/e", "postgresql://a:b:c", "postgresql:a", "postgresql://a:b@c#/d")),
+}
+"""All that may be told, none of which is made of what was written."""
+
+
+def test_who_is_refused_is_told_how_to_write_a_password() -> None:
+    """The error has the remedy: each character that a URL gives a meaning, and how it is written."""
+    assert _told("postgresql://me:p@ss@host/db").endswith(
+        "; in a password write @ as %40, / as %2F, : as %3A, # as %23, ? as %3F, % as %25"
+    )
+    assert Address.parse("postgresql://me:%40%2F%3A%23%3F%25@host/db").url.password == "@/:#?%"
