@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from router.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LONGEST_DEADLINE: Final = 30.0
 """Seconds: no caller that we know waits longer for a tool (docs/twilio.md, TOOL-LIMITS)."""
@@ -31,6 +33,28 @@ MOST_AT_ONCE: Final = 1_000
 MOST_IN_FLIGHT: Final = 100_000
 """Calls that one process keeps in memory."""
 
+NAMES: Final = (
+    "HANDOVER_CONFIG",
+    "HANDOVER_PUBLIC_URL",
+    "HANDOVER_TWILIO_URL",
+    "HANDOVER_ADMIN_TOKEN",
+    "HANDOVER_PLUGINS_DIR",
+    "HANDOVER_POLL",
+    "HANDOVER_STATE",
+    "HANDOVER_DEADLINE",
+    "HANDOVER_DATABASE_URL",
+    "HANDOVER_RETENTION",
+    "HANDOVER_CONCURRENCY",
+    "HANDOVER_QUEUE",
+    "HANDOVER_SECRET",
+)
+"""The settings whose names are ours alone, and the secret that the shipped file names: others are likely slips."""
+
+_EXAMPLES: Final = {
+    "HANDOVER_PUBLIC_URL": "https://handover.example.com",
+    "HANDOVER_TWILIO_URL": "http://127.0.0.1:4010",
+}
+_OF_KUBERNETES: Final = re.compile(r"HANDOVER_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
 _WHOLE: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -99,9 +123,41 @@ class Settings:
 
 
 def with_dotenv(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """Add what stands in ``directory``'s ``.env``; the environment itself wins."""
-    written = dotenv_values(directory / ".env", interpolate=False)
-    return {**{name: value for name, value in written.items() if value is not None}, **environ}
+    """Add what stands in ``directory``'s ``.env``; the environment itself wins.
+
+    Raises SettingsError where that file cannot be read, at the line, of which nothing is shown.
+    """
+    file = directory / ".env"
+    if file.is_dir() or not file.exists():
+        return dict(environ)
+    try:
+        written = list(parse_stream(io.StringIO(file.read_text(encoding="utf-8"))))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}; let this process read it, or remove it") from error
+    except UnicodeError:
+        raise SettingsError(f"{file}: expected a text in UTF-8, found other bytes; write it anew") from None
+    for each in written:
+        if each.error:
+            place, found = f"{file}:{each.original.line}", "what is not shown as it may be a secret"
+            remedy = "a value with spaces or a # stands in quotes, and a quote that begins must end"
+            raise SettingsError(f"{place}: expected NAME=value, found {found}; {remedy}")
+    return {**{each.key: each.value for each in written if each.key and each.value is not None}, **environ}
+
+
+def unknown_names(environ: Mapping[str, str], contents: Iterable[bytes]) -> list[str]:
+    """Tell of each ``HANDOVER_…`` in ``environ`` that is no setting and is named nowhere in ``contents``.
+
+    What Kubernetes sets for a service of that name is left out.
+    """
+    held = tuple(contents)
+    told = []
+    for name in sorted(environ):
+        is_ours = name.startswith("HANDOVER_") and name not in NAMES
+        if is_ours and not _OF_KUBERNETES.fullmatch(name) and not any(name.encode() in each for each in held):
+            near = get_close_matches(name, NAMES, n=1)
+            guess = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them all"
+            told.append(f"{name} is no setting, and the files of the configuration do not name it{guess}")
+    return told
 
 
 def plugins_directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -119,33 +175,41 @@ def state_directory(environ: Mapping[str, str]) -> Path | None:
 def _base_url(name: str, value: str) -> str:
     if not value:
         return ""
-    if not _is_base_url(value):
-        raise SettingsError(
-            f"{name}: expected a base URL such as https://handover.example.com, without user, query or fragment"
-        )
+    fault = _fault_of_url(value)
+    if fault:
+        expected = f"expected a base URL such as {_EXAMPLES[name]}, without user, query or fragment"
+        raise SettingsError(f"{name}: {expected}; found {fault}")
     return value.rstrip("/")
 
 
-def _is_base_url(value: str) -> bool:
+def _fault_of_url(value: str) -> str:
+    """Say what makes it no base URL, in words of our own: it may hold a password."""
     try:
         parts = urlsplit(value)
-        is_port = parts.port != 0
+        port = parts.port
     except ValueError:
-        return False
-    return is_port and parts.scheme in ("http", "https") and bool(parts.hostname) and not set("@?#") & set(value)
+        return "a host or a port that is none"
+    if parts.scheme not in ("http", "https") or not value[len(parts.scheme) :].startswith("://"):
+        return "one that does not begin with http:// or https://"
+    if set("@?#") & set(value):
+        return "one of the characters @ ? #"
+    if not parts.hostname:
+        return "no host"
+    return "the port 0" if port == 0 else ""
 
 
 def _pause(name: str, value: str) -> float:
-    return 0.0 if value == "0" else _amount(name, value, LONGEST_PAUSE, "seconds")
+    return _amount(name, value, LONGEST_PAUSE, "seconds", may_be_zero=True)
 
 
-def _amount(name: str, value: str, most: float, unit: str) -> float:
+def _amount(name: str, value: str, most: float, unit: str, *, may_be_zero: bool = False) -> float:
     try:
         amount = float(value)
     except ValueError:
-        amount = 0.0
-    if not 0 < amount <= most:
-        raise SettingsError(f"{name}: expected more than 0 and at most {most:g} {unit}, found {value[:20]!r}")
+        amount = -1.0
+    if not 0 <= amount <= most or (amount == 0 and not may_be_zero):
+        expected = f"0 to {most:g}" if may_be_zero else f"more than 0 and at most {most:g}"
+        raise SettingsError(f"{name}: expected {expected} {unit}, found {value[:20]!r}")
     return amount
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import SettingsError
-from router.settings import LONGEST_DEADLINE, Settings, with_dotenv
+from router.settings import LONGEST_DEADLINE, NAMES, Settings, unknown_names, with_dotenv
 
 WHOLE = {
     "TWILIO_ACCOUNT_SID": "AC1",
@@ -155,6 +156,93 @@ def test_no_url_raises_anything_else(value: str) -> None:
     except SettingsError:
         return
     assert found == value.strip().rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("localhost:4010", "one that does not begin with http:// or https://"),
+        ("http:h.example", "one that does not begin with http:// or https://"),
+        ("https://:s3cret@h.example", "one of the characters @ ? #"),
+        ("https:///path", "no host"),
+        ("https://h.example:port", "a host or a port that is none"),
+        ("https://h.example:0", "the port 0"),
+    ],
+)
+def test_a_wrong_url_is_described_and_not_shown(value: str, found: str) -> None:
+    """What was found is told in our words, and the example is one for that very setting."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.read({"HANDOVER_TWILIO_URL": value})
+    expected = "expected a base URL such as http://127.0.0.1:4010, without user, query or fragment"
+    assert str(refused.value) == f"HANDOVER_TWILIO_URL: {expected}; found {found}"
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "3601", "nan"])
+def test_a_pause_may_be_none_at_all(value: str) -> None:
+    """The error names 0 as well, which is allowed."""
+    assert Settings.read({"HANDOVER_POLL": "0"}).poll == Settings.read({"HANDOVER_POLL": "0.0"}).poll == 0
+    with pytest.raises(SettingsError, match=f"^HANDOVER_POLL: expected 0 to 3600 seconds, found '{value}'$"):
+        Settings.read({"HANDOVER_POLL": value})
+
+
+def test_every_name_of_ours_is_documented() -> None:
+    """What is taken for a setting, so that no slip is told of it, is one."""
+    documented = re.findall(
+        r"`(HANDOVER_\w+)`.*\|", (Path(__file__).parent.parent / "docs" / "settings.md").read_text()
+    )
+    assert sorted(NAMES) == sorted([*documented, "HANDOVER_SECRET"])
+
+
+def test_a_slip_in_a_name_is_told() -> None:
+    """A name like ours that nothing reads is told with the nearest; what a file names, or Kubernetes sets, is not."""
+    environ = {
+        **dict.fromkeys(NAMES, ""),
+        "HANDOVER_TOKN": "s3cret",
+        "HANDOVER_QUEU": "5",
+        "HANDOVER_OTHER_SECRET": "",
+        "HANDOVER_PORT": "tcp://10.0.0.1:80",
+        "HANDOVER_PORT_80_TCP_ADDR": "10.0.0.1",
+        "HANDOVER_WEB_SERVICE_HOST": "10.0.0.1",
+        "PATH": "",
+    }
+    nowhere = "is no setting, and the files of the configuration do not name it"
+    assert unknown_names(environ, [b"a", b"${env:HANDOVER_OTHER_SECRET}"]) == [
+        f"HANDOVER_QUEU {nowhere}; did you mean HANDOVER_QUEUE?",
+        f"HANDOVER_TOKN {nowhere}; did you mean HANDOVER_ADMIN_TOKEN?",
+    ]
+    assert unknown_names({"HANDOVER_XYZXYZXYZXYZXYZXYZ": ""}, []) == [
+        f"HANDOVER_XYZXYZXYZXYZXYZXYZ {nowhere}; docs/settings.md lists them all"
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told_at_its_line(tmp_path: Path) -> None:
+    """File and line are named with a remedy, and nothing of the line is shown; a directory of that name is none."""
+    file = tmp_path / ".env"
+    file.write_text("A=1\nTWILIO_AUTH_TOKEN='s3cret\n")
+    with pytest.raises(SettingsError) as refused:
+        with_dotenv({}, tmp_path)
+    assert str(refused.value) == (
+        f"{file}:2: expected NAME=value, found what is not shown as it may be a secret;"
+        " a value with spaces or a # stands in quotes, and a quote that begins must end"
+    )
+    file.write_bytes(b"A=\xff")
+    with pytest.raises(SettingsError, match="expected a text in UTF-8, found other bytes; write it anew"):
+        with_dotenv({}, tmp_path)
+    file.unlink()
+    file.mkdir()
+    assert with_dotenv({"B": "env"}, tmp_path) == {"B": "env"}
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not passed over, as its settings would be missing."""
+    (tmp_path / ".env").touch()
+
+    def refuse(*_given: object, **_named: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(SettingsError, match=r"\.env: Permission denied; let this process read it, or remove it"):
+        with_dotenv({}, tmp_path)
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ class Credentials:
         """User name and password of the REST API; raises SettingsError where something is missing or malformed."""
         if not is_sid("AC", self.account_sid):
             lack = "TWILIO_ACCOUNT_SID" if self.account_sid else "TWILIO_ACCOUNT_SID is not set"
-            raise SettingsError(f"{lack}: expected AC and 32 hex digits, as the Twilio Console shows it")
+            found = f"; found {_shape(self.account_sid)}" if self.account_sid else ""
+            raise SettingsError(f"{lack}: expected AC and 32 hex digits, as the Twilio Console shows it{found}")
         if bool(self.api_key) != bool(self.api_secret):
             raise SettingsError("TWILIO_API_KEY and TWILIO_API_SECRET go together: set both, or neither")
         if not self.api_key and not self.auth_token:
@@ -32,3 +33,9 @@ class Credentials:
                 "TWILIO_AUTH_TOKEN is not set, nor TWILIO_API_KEY and TWILIO_API_SECRET: set one of the two"
             )
         return (self.api_key, self.api_secret) if self.api_key else (self.account_sid, self.auth_token)
+
+
+def _shape(text: str) -> str:
+    """Describe what stands where a SID should: a token may have been put there by mistake, so it is not shown."""
+    begin = f"beginning with {text[:2]}" if text[:2] in ("AC", "SK") else "not beginning with AC"
+    return f"{len(text)} characters, {begin}"

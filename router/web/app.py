@@ -22,6 +22,7 @@ from router.ledger.owner import this_process
 from router.line import Line
 from router.model.diagnostic import Severity
 from router.rounds import Rounds
+from router.settings import unknown_names
 from router.swap.background import Background
 from router.twilio.credentials import Credentials
 from router.twilio.gateway import TwilioGateway
@@ -91,7 +92,7 @@ def create_app(
     gateway = _gateway(settings, clock, metrics)
     ledger = DurableLedger(settings.database_url, this_process(), clock, on_commit=metrics.ledger.committed)
     live = go_live(loaded, _desk(loaded, gateway, ledger, settings, clock, log), settings)
-    _tell(begun.diagnostics, live)
+    _tell(begun.diagnostics, unknown_names(environ, loaded.own.values()), live)
     metrics.began(live, clock.now())
     workshop = Workshop(make_host)
 
@@ -144,9 +145,11 @@ def _desk(
     )
 
 
-def _tell(diagnostics: Iterable[Diagnostic], live: Live) -> None:
-    """Tell what is odd or broken about the files at the start, and what is in use because of it."""
+def _tell(diagnostics: Iterable[Diagnostic], unknown: Iterable[str], live: Live) -> None:
+    """Tell what is odd or broken about settings and files at the start, and what is in use because of it."""
     log = live.desk.log
+    for name in unknown:
+        log.warning("settings", told=name)
     for each in diagnostics:
         (log.error if each.severity is Severity.ERROR else log.warning)("config", diagnostic=str(each))
     for trouble in live.troubles:

@@ -188,7 +188,12 @@ class Reloader:
         try:
             await self.apart(self._source.accept, loaded, self.live.desk.clock.now())
         except OSError as error:
-            self.live.desk.log.warning("the last good form cannot be kept", reason=error.strerror)
+            self.live.desk.log.warning(
+                "the last good form cannot be kept",
+                directory=str(self._settings.state),
+                reason=error.strerror,
+                remedy="name a directory in HANDOVER_STATE that this process can make and write to, or none",
+            )
 
     def _log(self, receipt: Receipt, by: str) -> None:
         log = self.live.desk.log

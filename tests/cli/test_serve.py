@@ -275,6 +275,13 @@ async def test_it_serves_on_ipv6(directory: Path) -> None:
         assert (await fetch(f"{url}/healthz"))[0] == 200
 
 
+async def test_a_slip_in_a_setting_is_told_at_the_start(directory: Path) -> None:
+    """The log has a warning with the name that was likely meant, and the server serves."""
+    async with served(directory, HANDOVER_TOKN="hunter2-admin") as (program, url):
+        assert (await fetch(f"{url}/healthz"))[0] == 200
+    assert "HANDOVER_TOKN is no setting" in program.output
+
+
 KEY = {"TWILIO_AUTH_TOKEN": "", "TWILIO_API_KEY": "SK" + "0" * 32, "TWILIO_API_SECRET": "hunter2-api"}
 
 
@@ -282,7 +289,11 @@ KEY = {"TWILIO_AUTH_TOKEN": "", "TWILIO_API_KEY": "SK" + "0" * 32, "TWILIO_API_S
     ("environ", "told"),
     [
         ({"TWILIO_ACCOUNT_SID": ""}, ["TWILIO_ACCOUNT_SID is not set: expected AC and 32 hex digits"]),
-        ({"TWILIO_ACCOUNT_SID": "AC1"}, ["TWILIO_ACCOUNT_SID: expected AC and 32 hex digits"]),
+        (
+            {"TWILIO_ACCOUNT_SID": "AC1"},
+            ["TWILIO_ACCOUNT_SID: expected AC and 32 hex digits", "; found 3 characters, beginning with AC"],
+        ),
+        ({"TWILIO_ACCOUNT_SID": "hunter2-token"}, ["; found 13 characters, not beginning with AC"]),
         ({"TWILIO_AUTH_TOKEN": "", "HANDOVER_SECRET": "s"}, ["TWILIO_AUTH_TOKEN is not set", "TWILIO_API_KEY"]),
         (KEY, ["auth: no caller could prove itself", "TWILIO_AUTH_TOKEN", "HANDOVER_SECRET", "${env:HANDOVER_SECRET}"]),
         ({"TWILIO_API_KEY": "SK1"}, ["TWILIO_API_KEY and TWILIO_API_SECRET go together"]),

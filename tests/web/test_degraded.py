@@ -186,7 +186,9 @@ async def test_a_form_that_cannot_be_kept_is_told_and_nothing_else(tmp_path: Pat
     """A directory that cannot be written to costs the next restart, and no call."""
     (tmp_path / "state").write_text("a file where the directory should be")
     async with running_router(tmp_path) as router:
-        assert [entry["event"] for entry in router.entries] == ["the last good form cannot be kept"]
+        (entry,) = router.entries
+        assert (entry["event"], entry["directory"]) == ("the last good form cannot be kept", str(tmp_path / "state"))
+        assert "HANDOVER_STATE" in entry["remedy"]
         assert (await router.call("/tools/support", {"intent": "refund"})).json["flow"] == REFUNDS
 
 
