@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from router import bundled
@@ -15,8 +17,13 @@ if TYPE_CHECKING:
 
 def hints(diagnostics: Iterable[Diagnostic]) -> list[str]:
     """Say where an example is if there is no file at all; say nothing else."""
-    codes = [each.code for each in diagnostics]
-    return [f"an example to start from: cp {bundled.ROUTES} ."] if codes == ["file-missing"] else []
+    missing = [each if each.code == "file-missing" else None for each in diagnostics]
+    if len(missing) != 1 or missing[0] is None:
+        return []
+    file = Path(missing[0].file)
+    made = "" if file.parent.is_dir() else f"mkdir -p {quote(str(file.parent))} && "
+    target = "." if file == Path(bundled.ROUTES.name) else quote(str(file))
+    return [f"an example to start from: {made}cp {bundled.ROUTES} {target}"]
 
 
 def where_to_read(diagnostics: Sequence[Diagnostic]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from router.cli.subject import PLUGINS_DIR
+from router.cli.subject import PLUGINS_DIR, tell_of_missing
 from router.errors import SettingsError
 from router.settings import Settings, with_dotenv
 
@@ -58,6 +58,7 @@ def command(config: Path | None, plugins_dirs: tuple[Path, ...], host: str, port
     environ = with_dotenv(os.environ, Path.cwd())
     if config:
         environ["HANDOVER_CONFIG"] = str(config)
+    tell_of_missing(plugins_dirs, environ)
     if plugins_dirs:
         environ["HANDOVER_PLUGINS_DIR"] = os.pathsep.join(map(str, plugins_dirs))
     if not environ.get("HANDOVER_PUBLIC_URL"):

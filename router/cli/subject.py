@@ -63,6 +63,7 @@ class Subject:
     def of(cls, path: Path | None, plugins_dirs: Sequence[Path]) -> Subject:
         """Take what was typed; what was not comes from the environment and ``.env``."""
         environ = with_dotenv(os.environ, Path.cwd())
+        tell_of_missing(plugins_dirs, environ)
         named = path or Path(environ.get("HANDOVER_CONFIG") or "routes.yaml")
         return cls(named, environ, plugins_dirs or plugins_directories(environ) or None)
 
@@ -87,6 +88,20 @@ class Subject:
         """Find the plugins that it may switch on; it need not exist yet."""
         with plugins_aside():
             return discover(self.directories)
+
+
+def tell_of_missing(plugins_dirs: Sequence[Path], environ: Mapping[str, str]) -> None:
+    """Tell of each directory of plugins that was named and is not there: the other ones are looked into all the same.
+
+    That is no error, as a server must come up again with its last good form also where a directory has gone.
+    """
+    name = "--plugins-dir" if plugins_dirs else "HANDOVER_PLUGINS_DIR"
+    for directory in plugins_dirs or plugins_directories(environ):
+        if not directory.is_dir():
+            click.echo(
+                f"handover: {name}: {directory} is no directory, so no plugin is found there; make it, or name another",
+                err=True,
+            )
 
 
 def about_a_configuration(function: Callable[..., None]) -> Callable[..., None]:

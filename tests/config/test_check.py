@@ -128,6 +128,27 @@ def test_who_has_no_file_is_shown_where_to_start() -> None:
     assert CliRunner().invoke(command, []).exit_code == 0
 
 
+def test_the_example_is_copied_to_where_the_file_is_looked_for(tmp_path: Path) -> None:
+    """Where another path was named, the line copies to there, and makes the directory that it lacks."""
+    named = tmp_path / "not there" / "r.yaml"
+    told = CliRunner().invoke(command, [str(named)])
+    (hint,) = [line for line in told.output.splitlines() if "an example to start from: " in line]
+    subprocess.run(["/bin/sh", "-c", hint.partition(": ")[2]], check=True)  # noqa: S603 - a line of our own
+    assert CliRunner().invoke(command, [str(named)]).exit_code == 0
+
+
+def test_a_directory_of_plugins_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with the option or the setting that names it, on stderr, and the rest is done all the same."""
+    shutil.copy(bundled.ROUTES, ".")
+    told = CliRunner().invoke(command, ["--plugins-dir", "/nope"])
+    assert (told.exit_code, told.stderr.splitlines()) == (
+        0,
+        ["handover: --plugins-dir: /nope is no directory, so no plugin is found there; make it, or name another"],
+    )
+    monkeypatch.setenv("HANDOVER_PLUGINS_DIR", "/nope")
+    assert CliRunner().invoke(command).stderr.startswith("handover: HANDOVER_PLUGINS_DIR: /nope is no directory, ")
+
+
 def test_each_fault_is_shown_at_its_line(tmp_path: Path) -> None:
     """Below each fault stands the line of the file with a caret, and in the end how to ask what a code means."""
     write(tmp_path, BAD)
