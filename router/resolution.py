@@ -23,7 +23,6 @@ SPELLINGS: Final = {"flowSid": ("flowSid", "FlowSid"), "successMessage": ("succe
 """What a tool's URL may set, in both spellings that the published recipe reads (docs/twilio.md, RECIPE)."""
 
 _OUT_OF_ORDER: Final = (Outcome.FAILED, "out_of_order", "the file that has this tool has faults")
-_NO_CONVERSATION: Final = (Outcome.NOT_A_CONVERSATION, "not_a_conversation", "X-Session-Id names no conversation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,8 @@ def resolve(call: ToolCall, routes: Routes, handover_id: str, at: datetime, chos
     tool = routes.tools[call.path]
     refuse = partial(refusal, call, tool, handover_id)
     if tool.out_of_order or call.conversation is None:
-        return refuse(*(_OUT_OF_ORDER if tool.out_of_order else _NO_CONVERSATION))
+        no_conversation = (Outcome.NOT_A_CONVERSATION, "not_a_conversation", call.no_conversation)
+        return refuse(*(_OUT_OF_ORDER if tool.out_of_order else no_conversation))
     inputs = inputs_of(call, tool)
     intent = tool.intents[chosen] if chosen else find_intent(tool, inputs)
     if tool.intents and intent is None:

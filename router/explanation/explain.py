@@ -128,7 +128,7 @@ def _about_session(call: ToolCall, *, has_session: bool) -> str:
     if not has_session:
         return "taken as a conversation: the call has no X-Session-Id"
     if call.conversation is None:
-        return "X-Session-Id names no conversation; expected conversations__IS.../CH..., or webhook: before it"
+        return call.no_conversation
     return f"{call.conversation.sid} of {call.conversation.service}"
 
 

@@ -52,7 +52,8 @@ class ToolCall(Value):
     """One call of a tool, parsed and authenticated, before it is looked up.
 
     ``url_inputs`` stand in the tool's URL and are the administrator's; ``body_inputs`` are the model's. ``caller``
-    names the kind of caller that the request was read as. ``conversation`` is None where the session names none.
+    names the kind of caller that the request was read as. ``conversation`` is None where the session names none, and
+    ``no_conversation`` then says why, in words that show nothing of it.
     """
 
     path: str
@@ -63,3 +64,4 @@ class ToolCall(Value):
     body_inputs: Mapping[str, Any] = field(default_factory=dict)
     token: str = ""
     """``I-Twilio-Idempotency-Token``, the same on a repeat of the same request; empty where there is none."""
+    no_conversation: str = ""

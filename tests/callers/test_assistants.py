@@ -90,7 +90,33 @@ def test_a_call_has_all_that_one_has() -> None:
 
 def test_a_call_without_anything_is_a_call() -> None:
     """A bare GET names no conversation and nobody, and that is for the resolution to judge."""
-    assert read_call(Request("GET", "/t", "/t")) == ToolCall(path="/t", caller="ai_assistants")
+    call = read_call(Request("GET", "/t", "/t"))
+    assert call == ToolCall(path="/t", caller="ai_assistants", no_conversation=call.no_conversation)
+    assert call.no_conversation.startswith("X-Session-Id is missing; expected conversations__IS.../CH..., or webhook: ")
+
+
+@pytest.mark.parametrize(
+    ("session", "found"),
+    [
+        ("voice:+15550100", "15 characters that begin with neither"),
+        ("messaging__IS1/CH1", "18 characters that begin with neither"),
+        ("webhook:conversations__ISx/CHnope", "no IS and 32 hex digits with a / after 'conversations__'"),
+        (f"conversations__{IS}/CH+15550100", "no CH and 32 hex digits after the /"),
+        (f"conversations__{IS}/{CH}+15550100", "more after the 32 hex digits of CH"),
+    ],
+)
+def test_it_is_told_what_a_session_lacks(session: str, found: str) -> None:
+    """Which part is wrong can be read from the log, and nothing of what may be somebody's number."""
+    why = read_call(Request("GET", "/t", "/t", headers={"x-session-id": [session]})).no_conversation
+    expected = "expected conversations__IS.../CH..., or webhook: before it"
+    assert why == f"X-Session-Id names no conversation; {expected}; found {found}"
+
+
+def test_an_empty_session_is_none_that_is_missing() -> None:
+    """A header that is there is looked for elsewhere than one that is not."""
+    for values in ([""], ["a", "b"]):
+        why = read_call(Request("GET", "/t", "/t", headers={"x-session-id": values})).no_conversation
+        assert why.startswith("X-Session-Id is empty, or repeated with another value; expected conversations__IS")
 
 
 @pytest.mark.parametrize(
