@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 _POLL: Final = 0.25
 
 
-class _Conversation(click.ParamType[str]):
+class ConversationSid(click.ParamType[str]):
+    """The SID of a conversation: ``CH`` and 32 hex digits."""
+
     name = "conversation"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give it back if it is one; anything else is wrong usage."""
         if not is_sid("CH", value):
             self.fail(f"expected CH and 32 hex digits, found {value!r}", param, ctx)
         return str(value)
 
 
 @click.command("hand-back", short_help="Give a conversation back to the agent.")
-@click.argument("conversation", type=_Conversation(), metavar="CH…")
+@click.argument("conversation", type=ConversationSid(), metavar="CH…")
 @click.option(
     "--wait", default=60.0, show_default=True, type=click.FloatRange(0, 86400), help="Seconds to wait for it."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from router.cli.hand_back import ConversationSid
 from router.cli.table import cut, table
 from router.ledger.ledger import Filter
 from router.ledger.row import Duty, State
@@ -61,9 +62,20 @@ class _Word(click.ParamType[str]):
         return str(value)
 
 
+class _ToolPath(click.ParamType[str]):
+    """The path of a tool. It need not be one of today's routes: the ledger may hold handovers of earlier ones."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.startswith("/"):
+            self.fail(f"expected a path that begins with '/', such as /tools/support, found {value!r}", param, ctx)
+        return str(value)
+
+
 @click.command("history", short_help="Show what was handed over.")
-@click.option("--conversation", default="", metavar="CH…", help="Only of this conversation.")
-@click.option("--tool", default="", metavar="PATH", help="Only of this tool.")
+@click.option("--conversation", type=ConversationSid(), metavar="CH…", help="Only of this conversation.")
+@click.option("--tool", type=_ToolPath(), metavar="PATH", help="Only of this tool.")
 @click.option("--intent", default="", help="Only of this intent.")
 @click.option(
     "--outcome", default="", type=_Word(Outcome), metavar="WORD", help="Only with it: handed_over, failed ..."
@@ -86,6 +98,7 @@ def command(*, since: datetime | None, is_open: bool, as_json: bool, **narrowing
       handover history --conversation CH... --json
       handover history --open
     """
+    narrowing = {name: value for name, value in narrowing.items() if value is not None}
     rows = asyncio.run(_read(Filter(since=since, open=is_open, **narrowing)))
     if as_json:
         click.echo(json.dumps({"handovers": [_as_json(row) for row in rows]}, indent=2))

@@ -25,7 +25,11 @@ MOST: Final = 50
 """So many routes that no test reaches are listed in text."""
 
 
-@click.command(name="test", epilog=f"\b\nHow to write tests: {bundled.TESTS}")
+@click.command(
+    name="test",
+    short_help="Run the tests of PATH, and show what they do not reach.",
+    epilog=f"\b\nHow to write tests: {bundled.TESTS}",
+)
 @about_a_configuration
 @click.option(
     "--format",

@@ -36,13 +36,13 @@ def request_of(
     if json is not None and form:
         raise ValueError("a call has one body: JSON or a form")
     raw_path, raw_query, user = _split(url, public_url)
-    given = [_pair(header, ":", "'Name: value'") for header in headers]
+    given = [_pair(header, ":", "--header", "'Name: value'") for header in headers]
     named = {name.lower() for name, _value in given}
     if user and "authorization" not in named:
         given.append(("Authorization", f"Basic {base64.b64encode(user.encode()).decode()}"))
     if (json is not None or form) and "content-type" not in named:
         given.append(("Content-Type", _FORM if form else _JSON))
-    body = urlencode([_pair(field, "=", "'name=value'") for field in form]) if form else json or ""
+    body = urlencode([_pair(field, "=", "--form", "'name=value'") for field in form]) if form else json or ""
     return Request(
         method=method.upper(),
         path=unquote(raw_path),
@@ -64,8 +64,9 @@ def _split(url: str, public_url: str) -> tuple[str, str, str]:
     return quote(parts.path or "/", safe=_KEPT), quote(parts.query, safe=_KEPT_IN_QUERY), user
 
 
-def _pair(text: str, separator: str, form: str) -> tuple[str, str]:
+def _pair(text: str, separator: str, option: str, form: str) -> tuple[str, str]:
     name, found, value = text.partition(separator)
-    if not found or not name.strip():
-        raise ValueError(f"expected {form}")  # what was found may be a secret
+    if not found or not name.strip():  # what was found may be a secret
+        fault = f"no name before '{separator}'" if found else f"{len(text)} characters without '{separator}'"
+        raise ValueError(f"{option}: expected {form}, found {fault}")
     return (name, value) if separator == "=" else (name.strip(), value.strip())

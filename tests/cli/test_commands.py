@@ -49,6 +49,19 @@ def test_each_command_explains_itself(command: str) -> None:
     assert all(option.help for option in found.params if isinstance(option, click.Option))
 
 
+def test_no_line_of_the_first_page_is_cut_off() -> None:
+    """What a command does is told to the end."""
+    assert "..." not in printed("--help").partition("Commands:")[2]
+
+
+def test_a_misspelt_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest is named, where there is one."""
+    with pytest.raises(SystemExit) as ended:
+        main(["chek"])
+    assert ended.value.code == 2
+    assert "No such command 'chek'. Did you mean 'check'?" in capsys.readouterr().err
+
+
 def test_the_version_is_told() -> None:
     """``--version`` is the package's."""
     assert printed("--version") == f"handover, version {__version__}\n"

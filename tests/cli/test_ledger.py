@@ -165,6 +165,8 @@ def test_an_empty_history_says_so(tmp_path: Path) -> None:
         (["--since", "yesterday"], "expected 30m, 2h, 7d or a time in UTC such as 2026-11-01T08:00, found 'yesterday'"),
         (["--since", "999999d"], "expected 30m, 2h, 7d or a time in UTC"),
         (["--outcome", "fine"], "expected one of handed_over, already_handed_over, declined"),
+        (["--conversation", "CH1"], "expected CH and 32 hex digits, found 'CH1'"),
+        (["--tool", "nope"], "expected a path that begins with '/', such as /tools/support, found 'nope'"),
         (["--state", "open"], "expected one of initiated, accepted, failed, completed, found 'open'"),
     ],
 )

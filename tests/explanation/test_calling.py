@@ -64,9 +64,9 @@ def test_who_stands_in_the_url_is_sent_as_basic_authentication() -> None:
     [
         ("tools/a?secret=geheim", {}, "expected a URL, or a path that begins with '/', found 'tools/a'"),
         ("ftp://me:geheim@host/a", {}, "expected a URL, or a path that begins with '/', found 'host/a'"),
-        ("/a", {"headers": ["geheim"]}, "expected 'Name: value'"),
-        ("/a", {"headers": [": geheim"]}, "expected 'Name: value'"),
-        ("/a", {"form": ["geheim"]}, "expected 'name=value'"),
+        ("/a", {"headers": ["geheim"]}, "--header: expected 'Name: value', found 6 characters without ':'"),
+        ("/a", {"headers": [": geheim"]}, "--header: expected 'Name: value', found no name before ':'"),
+        ("/a", {"form": ["geheim"]}, "--form: expected 'name=value', found 6 characters without '='"),
         ("/a", {"form": ["a=1"], "json": "{}"}, "a call has one body: JSON or a form"),
         ("http://[/a", {}, "Invalid IPv6 URL"),
     ],
