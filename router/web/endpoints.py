@@ -112,11 +112,12 @@ class Operations:
     async def readyz(self, _request: WebRequest) -> Response:
         """Ready, with what is not as it should be; or why not: 503."""
         live = self._reloader.live
+        tools = len(live.desk.routes.tools)
         faults = await _faults_of(live.desk.ledger)
         state = "degraded" if live.troubles else "ready"
         lines = [
             "not ready" if faults else state,
-            f"config: {len(live.desk.routes.tools)} tools, digest {live.digest[:12]}",
+            f"config: {tools} tool{'' if tools == 1 else 's'}, digest {live.digest[:12]}",
             *(f"config: {trouble}" for trouble in live.troubles),
             *(f"ledger: {fault}" for fault in faults or ("reachable",)),
         ]

@@ -198,7 +198,7 @@ async def test_a_restart_after_a_kill_comes_up_with_the_last_good_form(directory
     (directory / "routes.yaml").write_text(ROUTES.replace("version: 1", "version: 7"))
     async with served(directory, HANDOVER_SECRET="s") as (program, url):
         assert (await fetch(f"{url}/tools/support", "POST", X_Handover_Secret="s"))[0] == 200
-        assert (await fetch(f"{url}/readyz"))[1].startswith("degraded\nconfig: 1 tools")
+        assert (await fetch(f"{url}/readyz"))[1].startswith("degraded\nconfig: 1 tool,")
         await program.stop(signal.SIGTERM)
     assert "this is their last good form" in program.output
 
