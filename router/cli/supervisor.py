@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
+
+
+_LOG: Final = logging.getLogger("router.workers")
 
 
 class TellingServer(uvicorn.Server):
@@ -41,8 +45,12 @@ class Supervisor(Multiprocess):
         self._tell: Callable[[], None] | None = tell
 
     def keep_subprocess_alive(self) -> None:
-        """Look after the workers, twice a second."""
+        """Look after the workers, twice a second, and tell of each that ended and was replaced."""
+        before = list(self.processes)
         super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                _LOG.warning("worker %s has ended (%s), and %s takes its place", old.pid, _how(old.exitcode), new.pid)
         if self._tell is not None and any(process.is_ready() for process in self.processes):
             self._tell()
             self._tell = None
@@ -63,6 +71,16 @@ class Supervisor(Multiprocess):
         for process in self.processes:
             if process.is_ready() and process.pid:
                 os.kill(process.pid, signal.SIGHUP)
+
+
+def _how(exitcode: int | None) -> str:
+    """Say how a process ended; below 0 is the number of a signal."""
+    if exitcode is None or exitcode >= 0:
+        return f"exit code {exitcode}"
+    try:
+        return signal.Signals(-exitcode).name
+    except ValueError:
+        return f"signal {-exitcode}"
 
 
 def follow(parent: BaseProcess | None) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -16,7 +18,6 @@ from tests.cli.programs import Program, ended, started, url_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from router.sandbox.sandbox import Sandbox
 
@@ -165,6 +166,22 @@ async def test_several_workers_answer(directory: Path) -> None:
         assert await program.stop(signal.SIGTERM) == 0
     assert "s3cret-s3cret" not in program.output
     assert program.output.count('"outcome": "not_a_conversation"') == 6
+
+
+def workers_of(pid: int) -> list[int]:
+    """List the processes that serve for another one, less the helper that Python gives them."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+async def test_a_worker_that_is_killed_is_replaced_and_told(directory: Path) -> None:
+    """The log has a line in JSON that says how it ended, and the port is answered on."""
+    async with served(directory, "--workers", "2", HANDOVER_SECRET="s3cret-s3cret") as (program, url):
+        worker, _other = workers_of(program.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        told = json.loads(await program.until("takes its place"))
+        assert (told["level"], told["event"].partition(",")[0]) == ("warning", f"worker {worker} has ended (SIGKILL)")
+        assert (await fetch(f"{url}/healthz"))[0] == 200
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+from uvicorn.supervisors import Multiprocess
 
 from router.cli.supervisor import Supervisor, follow
 
@@ -44,6 +45,29 @@ def test_a_worker_that_could_not_start_is_a_refusal(exitcode: int | None) -> Non
 @dataclass
 class Ended:
     exitcode: int | None
+    pid: int = 0
+
+    def is_ready(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "how"), [(-9, "SIGKILL"), (-64, "SIGRTMAX"), (-60, "signal 60"), (1, "exit code 1")]
+)
+def test_a_worker_that_is_replaced_is_told(
+    exitcode: int, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How it ended stands in the log, and who takes its place; of one that goes on there is no word."""
+    supervisor = object.__new__(Supervisor)
+    supervisor.processes = [Ended(None, 1), Ended(exitcode, 2)]  # type: ignore[list-item]
+    supervisor._tell = None
+
+    def replace(this: Supervisor) -> None:
+        this.processes[1] = Ended(None, 3)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", replace)
+    supervisor.keep_subprocess_alive()
+    assert [record.getMessage() for record in caplog.records] == [f"worker 2 has ended ({how}), and 3 takes its place"]
 
 
 def test_a_worker_stops_once_its_parent_has_ended() -> None:
