@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from router.errors import HandoverError
+from router.hooks.markers import misuse_in
 from router.model.handover import Decline
 from router.model.masking import fit
 
@@ -63,7 +64,7 @@ class CallRecord(NamedTuple):
 
 def reason_of(error: BaseException, file: str = "") -> str:
     """Say what ``error`` is, on one line, bounded and with nobody's address in it, and at which line of ``file``."""
-    text = text_of(error)
+    text = misuse_in(text_of(error))
     if not issubclass(type(error), NoAnswer):
         kind = _read(lambda: type(error).__name__, "an exception without a name")
         text = f"{kind}: {text}" if text else kind

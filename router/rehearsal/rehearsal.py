@@ -33,5 +33,5 @@ async def _start(loaded: Loaded, twilio: Twilio) -> dict[str, str]:
     ):
         for each in failures:
             reason = located(each.reason, loaded.available[each.plugin].plugin, each.hook)
-            unusable[each.plugin] = f"it did not start: {reason}"
+            unusable[each.plugin] = f"it did not start [plugin-start]: {reason}"
     return unusable

@@ -283,7 +283,7 @@ def test_a_plugin_that_cannot_start_fails_what_needs_it(directory: Path) -> None
         refusing=refusing,
     )
     shown = told()
-    why = "it did not start: plugins/refusing.py:5: OSError: no database"
+    why = "it did not start [plugin-start]: plugins/refusing.py:5: OSError: no database"
     assert shown.output.splitlines()[:2] == [
         f"routes.yaml:{TOP + 3}:5: passed: 'a chargeback is a refund'",
         f"routes.yaml:{TOP + 7}:5: failed: 'the recipe': plugin 'refusing' failed in before_swap: {why}",

@@ -121,6 +121,16 @@ def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
             5,
             "unknown hook 'befor_swap'; did you mean 'before_swap'? (the hooks are: plugin_info, register_targets, st",
         ),
+        (
+            "\n@hookimpl(tryfist=True)\ndef before_swap(handover): ...\n",
+            4,
+            "cannot be loaded: TypeError: @hookimpl has no option 'tryfist'; did you mean 'tryfirst'? (it has: tryfir",
+        ),
+        (
+            "@hookimpl(zzz=True)\ndef before_swap(handover): ...\n",
+            3,
+            "cannot be loaded: TypeError: @hookimpl has no option 'zzz' (it has: tryfirst, trylast, optionalhook, ",
+        ),
         ("@hookimpl\ndef zzz(): ...\n", 4, "unknown hook 'zzz' (the hooks are:"),
         (
             "@hookimpl(\n    tryfirst=True)\nasync def before_swap(handovr): ...\n",
