@@ -29,11 +29,11 @@ def read_call(request: Request) -> ToolCall:
             "path": request.path,
             "caller": NAME,
             "conversation": found,
-            "no_conversation": "" if found else _why_none(session, is_given="x-session-id" in request.headers),
             "identity": identity(request.header("x-identity")),
             "url_inputs": url_inputs(request),
             "body_inputs": body_inputs(request),
             "token": request.header("i-twilio-idempotency-token"),
+            "no_conversation": "" if found else _why_none(session, is_given="x-session-id" in request.headers),
         }
     )
 

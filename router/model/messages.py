@@ -60,8 +60,7 @@ class Messages:
         " yourself."
     )
     busy: str = (
-        "Nothing was handed over: too many handovers are under way at this moment. Apologise and offer to try again in"
-        " a moment."
+        "Nothing was handed over: no handover could be begun in time. Apologise and offer to try again in a moment."
     )
     unrecorded: str = (
         "Nothing was handed over: no handover can be recorded at present. Apologise and go on helping the customer"

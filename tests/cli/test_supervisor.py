@@ -59,11 +59,11 @@ def test_a_worker_that_is_replaced_is_told(
 ) -> None:
     """How it ended stands in the log, and who takes its place; of one that goes on there is no word."""
     supervisor = object.__new__(Supervisor)
-    supervisor.processes = [Ended(None, 1), Ended(exitcode, 2)]  # type: ignore[list-item]
+    supervisor.processes = [Ended(None, 1), Ended(exitcode, 2)]  # type: ignore[list-item]  # as much of one as is asked
     supervisor._tell = None
 
     def replace(this: Supervisor) -> None:
-        this.processes[1] = Ended(None, 3)  # type: ignore[call-overload]
+        this.processes[1] = Ended(None, 3)  # type: ignore[call-overload]  # the same
 
     monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", replace)
     supervisor.keep_subprocess_alive()
