@@ -107,7 +107,7 @@ async def test_a_slow_twilio_leaves_a_call_pending_and_it_goes_on(tmp_path: Path
 async def test_work_in_flight_outlives_the_server(tmp_path: Path) -> None:
     """A stop waits for a handover that was told as pending: no customer is left between two responders."""
     async with running_router(tmp_path, HANDOVER_DEADLINE="1") as router:
-        router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST", delay=2))
+        router.sandbox.faults.add(Fault(Kind.SLOW, path="*/Webhooks", method="POST", delay=1.5))
         assert is_told(await router.call("/tools/support", {"intent": "billing"}), "pending")
         assert router.flows == []
     assert router.flows == [BILLING]
