@@ -184,3 +184,12 @@ async def test_two_apps_count_apart(router: Router, tmp_path: Path) -> None:
         assert other.writes != router.writes
     assert REFUNDS in router.flows
     assert BILLING not in router.flows
+
+
+async def test_a_setting_that_is_none_is_told_at_the_start(tmp_path: Path) -> None:
+    """A slip in a setting's name is a line of the log, by name alone, and the router serves all the same."""
+    async with running_router(tmp_path, HANDOVER_TOKN="12345678") as router:
+        assert (await router.send("GET", "/readyz")).status == 200
+        (told,) = [entry["told"] for entry in router.entries if entry["event"] == "settings"]
+        assert told.startswith("HANDOVER_TOKN is no setting")
+        assert "12345678" not in router.log.getvalue()
