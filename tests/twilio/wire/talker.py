@@ -34,6 +34,9 @@ class Line:
         return head + body
 
     def say(self, said: bytes) -> None:
+        """Send bytes; raises ConnectionResetError where the client has left, as either loop tells in another way."""
+        if self.writer.is_closing():
+            raise ConnectionResetError
         self.writer.write(said)
 
     async def left(self) -> None:
