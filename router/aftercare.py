@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from router import runs
 from router.case import STAYS, Case
 from router.errors import NotAttached, TwilioError
-from router.ledger.journal import Journal
 from router.ledger.row import Duty, State
 from router.model.outcome import Answer, Outcome
 from router.model.tracing import REQUESTS

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from router.errors import LedgerError, RowGone
 from router.ledger.decisions import accept, give_up, go_on_later, look_who_answers, revise
-from router.ledger.journal import Journal
 from router.ledger.row import SOON, Duty
 from router.model.masking import veiled
 from router.model.tracing import REQUESTS
