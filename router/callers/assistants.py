@@ -15,9 +15,9 @@ NAME: Final = "ai_assistants"
 
 _EXPECTED: Final = "expected conversations__IS.../CH..., or webhook: before it"
 _BEGINNING: Final = re.compile("(?:webhook:)?conversations__")
-_SERVICE: Final = re.compile("IS[0-9a-fA-F]{32}/")
-_CONVERSATION: Final = re.compile("CH[0-9a-fA-F]{32}")
-_SESSION: Final = re.compile(r"(?:webhook:)?conversations__(IS[0-9a-fA-F]{32})/(CH[0-9a-fA-F]{32})")
+_SERVICE: Final = re.compile("(IS[0-9a-fA-F]{32})/")
+_CONVERSATION: Final = re.compile("(CH[0-9a-fA-F]{32})")
+_SESSION: Final = re.compile(_BEGINNING.pattern + _SERVICE.pattern + _CONVERSATION.pattern)
 
 
 def read_call(request: Request) -> ToolCall:
